@@ -1,0 +1,100 @@
+"""A data set is a folder of videos and images with captions, as anyone would make it.
+
+Captions are found in one of three places:
+- `captions.jsonl`, one object a line: {"video": "a.mp4", "caption": "..."}, or "captions": [...] with several, each a text
+  or an object with a "text"; and, for worlds that can be played, "actions": one name for each frame;
+- `captions.csv` with the columns video and caption;
+- beside each video a text file of the same name: a.mp4 and a.txt.
+"""
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from patchworld.errors import InputError
+
+MEDIA = (".mp4", ".mov", ".webm", ".mkv", ".gif", ".png", ".jpg", ".jpeg", ".webp", ".bmp")
+REMEDY = "add captions.jsonl, captions.csv, or a .txt file beside each video"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One video or image, what is said of it, and, where known, what was done in it: one action name for each frame."""
+
+    path: Path
+    captions: tuple[str, ...]
+    actions: tuple[str, ...] | None = None
+
+
+def read_dataset(folder: str | Path) -> list[Sample]:
+    """The samples of a data set, in the order of its caption file, or by name.
+
+    Raises InputError that names file, line, rule and remedy where a row cannot be used.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder: give the folder that holds the videos and their captions")
+    if (folder / "captions.jsonl").exists():
+        samples = list(_from_jsonl(folder))
+    elif (folder / "captions.csv").exists():
+        samples = list(_from_csv(folder))
+    else:
+        samples = list(_from_text_files(folder))
+    if not samples:
+        raise InputError(f"{folder} holds no captioned videos or images: {REMEDY}")
+    return samples
+
+
+def action_names(samples: list[Sample]) -> tuple[str, ...]:
+    """Every action that occurs in the data, sorted: the vocabulary of a model trained on it."""
+    return tuple(sorted({name for sample in samples for name in sample.actions or ()}))
+
+
+def _from_jsonl(folder: Path) -> Iterator[Sample]:
+    path = folder / "captions.jsonl"
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{path}, line {number} is not JSON ({error.msg}): write one object a line") from None
+        if not isinstance(row, dict):
+            raise InputError(f"{path}, line {number} is not an object: write {{\"video\": ..., \"caption\": ...}}")
+        yield _sample(folder, row, f"{path}, line {number}")
+
+
+def _from_csv(folder: Path) -> Iterator[Sample]:
+    path = folder / "captions.csv"
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        for number, row in enumerate(csv.DictReader(file), start=2):
+            yield _sample(folder, row, f"{path}, line {number}")
+
+
+def _from_text_files(folder: Path) -> Iterator[Sample]:
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in MEDIA and (words := path.with_suffix(".txt")).exists():
+            yield Sample(path, (words.read_text(encoding="utf-8").strip(),))
+
+
+def _sample(folder: Path, row: dict[str, Any], place: str) -> Sample:
+    name = row.get("video")
+    if not isinstance(name, str) or not name:
+        raise InputError(f'{place} has no "video": give the path of the video within {folder}')
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise InputError(f"{place}: {name} lies outside {folder}: keep videos inside the folder of the data set")
+    if not path.is_file():
+        raise InputError(f"{place}: {name} does not exist in {folder}: correct the name or remove the line")
+    listed = row.get("captions", row.get("caption"))
+    listed = listed if isinstance(listed, list) else [listed]
+    captions = tuple(item["text"] if isinstance(item, dict) and "text" in item else item for item in listed)
+    if not captions or not all(isinstance(caption, str) for caption in captions):
+        raise InputError(f'{place} has no caption: give "caption" as a text, or "captions" as a list of texts')
+    actions = row.get("actions")
+    if actions is not None and not (isinstance(actions, list) and all(isinstance(a, str) for a in actions)):
+        raise InputError(f'{place}: "actions" is not a list of names: give one name for each frame')
+    return Sample(path, captions, tuple(actions) if actions else None)

@@ -1,0 +1,114 @@
+"""Videos encoded once, kept on disk, and read back as the transformer trains."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from patchworld.data.dataset import Sample
+from patchworld.shapes import Grid, Shape
+from patchworld.vae import Autoencoder
+from patchworld.video import Clip, read, resize
+
+MOST_FRAMES = 65  # of one training sample: longer videos are cut into several
+MOST_PIXELS = 256 * 256  # of one frame: larger videos are made smaller, keeping their aspect ratio
+
+
+@dataclass(frozen=True)
+class LatentSample:
+    """An encoded clip of the data set. Its latent, (c, f, h, w) float16, stays on disk until asked for."""
+
+    path: Path
+    shape: Shape  # of the latent
+    fps: float
+    captions: tuple[str, ...]
+    actions: tuple[tuple[str, ...], ...] | None  # names of the actions in each latent frame
+
+    def latent(self) -> Tensor:
+        return torch.from_numpy(np.load(self.path)).float()
+
+
+def to_pixels(clip: Clip) -> Tensor:
+    """The frames of a clip as the autoencoder takes them: (1, 3, f, h, w) float32 in [-1, 1]."""
+    return torch.from_numpy(clip.frames).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
+
+
+def to_clip(pixels: Tensor, fps: float) -> Clip:
+    """Pixels (1, 3, f, h, w) in [-1, 1] as a clip of whole numbers from 0 to 255."""
+    frames = ((pixels[0].float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    return Clip(frames.permute(1, 2, 3, 0).contiguous().numpy(), fps)
+
+
+def training_clips(sample: Sample) -> Iterable[tuple[Clip, slice]]:
+    """The clips a sample is trained on, with the frames of the video each spans."""
+    clip = read(sample.path)
+    width, height = clip.size
+    if width * height > MOST_PIXELS:
+        smaller = (MOST_PIXELS / (width * height)) ** 0.5
+        clip = resize(clip, (round(width * smaller), round(height * smaller)))
+    for start in range(0, clip.num_frames, MOST_FRAMES):
+        span = slice(start, min(start + MOST_FRAMES, clip.num_frames))
+        yield Clip(clip.frames[span], clip.fps), span
+
+
+def encode_dataset(
+    samples: list[Sample], autoencoder: Autoencoder, grid: Grid, cache: Path, progress: Callable[[Iterable], Iterable] = iter
+) -> list[LatentSample]:
+    """Latents of all samples on the token `grid`, from `cache` where an earlier run has written them.
+
+    A file is known by the content of the weights and by path, size and time of the video, so a changed video or
+    another autoencoder is encoded anew.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    weights = _fingerprint(autoencoder)
+    encoded = []
+    for sample in progress(samples):
+        stat = sample.path.stat()
+        key = f"{weights} {grid} {sample.path.resolve()} {stat.st_size} {stat.st_mtime_ns}"
+        index = cache / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
+        if not index.exists():
+            _encode_sample(sample, autoencoder, grid, index)
+        for part in json.loads(index.read_text()):
+            actions = sample.actions and _actions_by_latent_frame(sample.actions, part["start"], part["shape"][0])
+            path = cache / part["file"]
+            encoded.append(LatentSample(path, Shape(*part["shape"]), part["fps"], sample.captions, actions))
+    return encoded
+
+
+def _encode_sample(sample: Sample, autoencoder: Autoencoder, grid: Grid, index: Path) -> None:
+    parts = []
+    for number, (clip, span) in enumerate(training_clips(sample)):
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            latent = autoencoder.encode(to_pixels(clip), grid)[0]
+        name = f"{index.stem}-{number}.npy"
+        _write_whole(index.with_name(name), lambda file, latent=latent: np.save(file, latent.half().numpy()))
+        parts.append({"file": name, "shape": list(latent.shape[1:]), "fps": clip.fps, "start": span.start})
+    # The index is written last: without it the sample is encoded again.
+    _write_whole(index, lambda file: file.write(json.dumps(parts).encode()))
+
+
+def _write_whole(path: Path, save: Callable) -> None:
+    temporary = path.with_name(path.name + ".partial")
+    with temporary.open("wb") as file:
+        save(file)
+    os.replace(temporary, path)
+
+
+def _actions_by_latent_frame(actions: tuple[str, ...], start: int, frames: int) -> tuple[tuple[str, ...], ...]:
+    """The names of the actions in the pixel frames of each latent frame: 1 for the first, 4 for the others."""
+    edges = [start, *(start + 1 + 4 * step for step in range(frames))]
+    return tuple(actions[a:b] for a, b in zip(edges, edges[1:], strict=False))
+
+
+def _fingerprint(autoencoder: Autoencoder) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(autoencoder.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

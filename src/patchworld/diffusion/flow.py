@@ -1,0 +1,100 @@
+"""Rectified flow: data and noise joined by straight lines, and the denoiser says which way the line runs.
+
+    x_t = (1 - t) x_0 + t eps,   v = dx_t/dt = eps - x_0,   eps ~ N(0, 1)
+
+Liu et al. 2022, "Flow Straight and Fast" (arXiv 2209.03003, equation 1); Lipman et al. 2022, "Flow Matching"
+(2210.02747); noise levels and shift from Esser et al. 2024, "Scaling Rectified Flow Transformers" (2403.03206,
+sections 3.1 and 5.3.2).
+"""
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from patchworld.diffusion.process import FreshNoise, OnStep, Predict, check_num_steps, choose_solver
+from patchworld.diffusion.solvers import VELOCITY_SOLVERS
+from patchworld.errors import InputError
+
+Level = TypeVar("Level", float, Tensor)
+
+
+def shift_level(level: Level, shift: float) -> Level:
+    """t' = s t / (1 + (s - 1) t): moves levels towards noise for s > 1; keeps 0 and 1 (2403.03206, equation 23).
+
+    A large picture needs more noise than a small one to be hidden as well, since its neighbouring values say the same.
+    """
+    return shift * level / (1 + (shift - 1) * level)
+
+
+@dataclass(frozen=True)
+class RectifiedFlow:
+    """Straight lines from data (t = 0) to noise (t = 1); the denoiser predicts the velocity v = eps - x_0."""
+
+    logit_mean: float = 0.0  # of the levels trained at: logit(t) ~ N(mean, std^2), before the shift
+    logit_std: float = 1.0
+    shift: float = 1.0  # above 1: trains and samples at noisier levels, in training and in the sampler's schedule alike
+
+    def __post_init__(self) -> None:
+        if self.shift <= 0 or self.logit_std <= 0:
+            raise InputError(f"shift={self.shift} and logit_std={self.logit_std} must be above 0")
+
+    @property
+    def solvers(self) -> tuple[str, ...]:
+        return tuple(VELOCITY_SOLVERS)
+
+    def num_outputs(self, num_values: int) -> int:
+        return num_values
+
+    def sample_levels(self, num: int, generator: torch.Generator | None = None) -> Tensor:
+        """(num,) levels in (0, 1), logit-normal (2403.03206, equation 19), then shifted."""
+        device = generator.device if generator is not None else None
+        normal = torch.randn(num, generator=generator, device=device)
+        return shift_level(torch.sigmoid(self.logit_mean + self.logit_std * normal), self.shift)
+
+    def corrupt(self, clean: Tensor, noise: Tensor, level: Tensor) -> Tensor:
+        """(1 - t) x_0 + t eps, (n, p) in float32."""
+        t = level.float()[:, None]
+        return (1 - t) * clean.float() + t * noise.float()
+
+    def loss(self, prediction: Tensor, clean: Tensor, noise: Tensor, noisy: Tensor, level: Tensor) -> Tensor:
+        """Mean over p of (prediction - (eps - x_0))^2, (n,)."""
+        return (prediction.float() - (noise.float() - clean.float())).square().mean(dim=1)
+
+    def clean_estimate(self, prediction: Tensor, noisy: Tensor, level: Tensor) -> Tensor:
+        """x_t - t v, (n, p): the other end of the line."""
+        return noisy.float() - level.float()[:, None] * prediction.float()
+
+    def guide(self, conditional: Tensor, unconditional: Tensor, scale: float) -> Tensor:
+        """unconditional + scale (conditional - unconditional) (Ho and Salimans 2022, 2207.12598, section 3.2)."""
+        return torch.lerp(unconditional.float(), conditional.float(), scale)
+
+    def schedule(self, num_steps: int) -> list[float]:
+        """num_steps + 1 levels, evenly spaced from 1.0 to 0.0 and then shifted."""
+        check_num_steps(num_steps)
+        return [shift_level(1 - step / num_steps, self.shift) for step in range(num_steps + 1)]
+
+    def sample(
+        self,
+        predict: Predict,
+        noisy: Tensor,
+        cap: Tensor,
+        *,
+        num_steps: int,
+        solver: str | None = None,
+        fresh_noise: FreshNoise | None = None,
+        on_step: OnStep | None = None,
+    ) -> Tensor:
+        """Follows the velocity from noise to data, (n, p) in float32; an ODE, so `fresh_noise` is never asked for."""
+        solve = VELOCITY_SOLVERS[choose_solver(solver, self.solvers)]
+        state, cap = noisy.float(), cap.float()
+
+        def velocity(state: Tensor, level: Tensor) -> Tensor:
+            return predict(state, level).float()
+
+        for done, step in enumerate(solve(velocity, state, cap, self.schedule(num_steps)), start=1):
+            state = step.after
+            if on_step is not None:
+                on_step(done, num_steps, self.clean_estimate(step.slope, step.before, step.level))
+        return state

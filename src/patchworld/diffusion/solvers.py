@@ -1,0 +1,93 @@
+"""Solvers of dx/dt = v(x, t) from t = 1 down to t = 0, every token at its own level min(t, cap) (see process.py).
+
+A solver is a generator: it takes (velocity, state (n, p), cap (n,), schedule), and yields a `Step` after each of the
+schedule's steps. The caller reports progress between steps, and stops simply by asking no further. All arithmetic is
+in float32.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+Velocity = Callable[[Tensor, Tensor], Tensor]
+"""(state (n, p), level (n,)) -> dx/dt (n, p)."""
+
+
+class Step(NamedTuple):
+    """One step of a solver: the state before it, the velocity found there at `level` (n,), and the state after it."""
+
+    before: Tensor
+    level: Tensor
+    slope: Tensor
+    after: Tensor
+
+
+Solver = Callable[[Velocity, Tensor, Tensor, list[float]], Iterator[Step]]
+
+
+def euler(velocity: Velocity, state: Tensor, cap: Tensor, schedule: list[float]) -> Iterator[Step]:
+    """x_s = x_t + (s - t) v(x_t, t): first order, one evaluation a step."""
+    for here, there in _levels(cap, schedule):
+        slope = velocity(state, here)
+        step = Step(state, here, slope, state + _column(there - here) * slope)
+        state = step.after
+        yield step
+
+
+def heun(velocity: Velocity, state: Tensor, cap: Tensor, schedule: list[float]) -> Iterator[Step]:
+    """x_s = x_t + (s - t) (v(x_t, t) + v(x'_s, s)) / 2 with x'_s from Euler: second order, two evaluations a step.
+
+    Karras et al. 2022 (2206.00364), algorithm 1. Like there, the last step is an Euler step: at level 0 a denoiser
+    takes a token for given, and says nothing of where it came from. One step of first order leaves the whole of
+    second order.
+    """
+    last = len(schedule) - 2
+    for number, (here, there) in enumerate(_levels(cap, schedule)):
+        slope = velocity(state, here)
+        length = _column(there - here)
+        after = state + length * slope
+        if number < last:
+            after = state + length * (slope + velocity(after, there)) / 2
+        step = Step(state, here, slope, after)
+        state = after
+        yield step
+
+
+def ab2(velocity: Velocity, state: Tensor, cap: Tensor, schedule: list[float]) -> Iterator[Step]:
+    """x_s = x_t + h (v_t + r (v_t - v_u) / 2), r = h / (t - u): second order for one evaluation a step.
+
+    Adams and Bashforth's two-step method for steps of unequal length h = s - t, where v_u is the velocity of the step
+    before, from u to t (Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I, section III.5). The
+    first step of a token is an Euler step; so is the second one of a softly given token that began inside a step: its
+    own first step may have been so short that the difference of velocities shows what its neighbours did rather than
+    how its own path bends.
+    """
+    earlier: Tensor | None = None  # velocity at the start of the step before
+    for number, (here, there) in enumerate(_levels(cap, schedule)):
+        slope = velocity(state, here)
+        used = slope
+        if earlier is not None:
+            before, now, after = schedule[number - 1 : number + 2]
+            weight = torch.where(cap >= before, (after - now) / (2 * (now - before)), 0.0)
+            used = slope + _column(weight) * (slope - earlier)
+        step = Step(state, here, slope, state + _column(there - here) * used)
+        earlier, state = slope, step.after
+        yield step
+
+
+VELOCITY_SOLVERS: dict[str, Solver] = {"ab2": ab2, "euler": euler, "heun": heun}
+"""By the names that people choose them by; the first is the default."""
+
+
+def _levels(cap: Tensor, schedule: list[float]) -> Iterator[tuple[Tensor, Tensor]]:
+    """The tokens' levels (n,) before and after each step."""
+    for before, after in pairwise(schedule):
+        yield cap.clamp(max=before), cap.clamp(max=after)
+
+
+def _column(values: Tensor) -> Tensor:
+    """(n,) -> (n, 1), to be multiplied with the values of every token."""
+    return values[:, None]

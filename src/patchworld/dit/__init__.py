@@ -1,0 +1,6 @@
+"""The denoiser: a diffusion transformer over packed spacetime tokens."""
+
+from patchworld.dit.attention import reference_attention, span_attention
+from patchworld.dit.transformer import PRESETS, DiffusionTransformer, TransformerConfig
+
+__all__ = ["PRESETS", "DiffusionTransformer", "TransformerConfig", "reference_attention", "span_attention"]

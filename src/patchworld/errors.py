@@ -1,0 +1,39 @@
+"""Every error a user can cause, as one tree.
+
+PatchworldError
+├── InputError       a file, value or option that cannot be used (exit status 2)
+│   ├── MediaError   a video or image that cannot be read or written
+│   └── ModelError   weights or a configuration that cannot be loaded
+└── RunError         the machine could not do it: disk full, out of memory, missing library (exit status 1)
+
+A message names the value, the rule it breaks and the remedy, in one line. `assert` is for our own mistakes.
+"""
+
+
+class PatchworldError(Exception):
+    """Base of every error that patchworld raises on purpose."""
+
+    exit_status = 1
+
+
+class InputError(PatchworldError, ValueError):
+    """A value, option or file given by the user breaks a rule."""
+
+    exit_status = 2
+
+
+class MediaError(InputError):
+    """A video or image cannot be read or written."""
+
+
+class ModelError(InputError):
+    """Weights or a model configuration cannot be loaded."""
+
+
+class RunError(PatchworldError, RuntimeError):
+    """The machine cannot do what was asked: no disk space, no memory, a library missing."""
+
+
+def missing_extra(package: str, extra: str) -> RunError:
+    """The error for an optional `package` that the `extra` of patchworld installs."""
+    return RunError(f"{package} is not installed: this needs the extra '{extra}'; run pip install 'patchworld[{extra}]'")

@@ -1,0 +1,52 @@
+"""Many clips of any shape as one sequence of tokens, without padding (Patch n' Pack, Dehghani et al. 2023)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from patchworld.shapes import Shape
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Tokens of several clips, one after the other.
+
+    tokens      (n, p) patches
+    positions   (n, 3) seconds, y, x of each patch
+    shapes      the token shape of each clip; clip i is a span of shapes[i].volume tokens
+    """
+
+    tokens: Tensor
+    positions: Tensor
+    shapes: tuple[Shape, ...]
+
+    @cached_property
+    def lengths(self) -> tuple[int, ...]:
+        """Tokens of each clip."""
+        return tuple(shape.volume for shape in self.shapes)
+
+    @cached_property
+    def frame_lengths(self) -> Tensor:
+        """Tokens of each latent frame of each clip, (frames,) on the CPU."""
+        counts = [shape.height * shape.width for shape in self.shapes for _ in range(shape.frames)]
+        return torch.tensor(counts)
+
+    def with_tokens(self, tokens: Tensor) -> "Pack":
+        """The same places with other contents."""
+        return replace(self, tokens=tokens)
+
+    def to(self, device: torch.device | str) -> "Pack":
+        return replace(self, tokens=self.tokens.to(device), positions=self.positions.to(device))
+
+
+def pack(tokens: Sequence[Tensor], positions: Sequence[Tensor], shapes: Sequence[Shape]) -> Pack:
+    """Put clips together: each has tokens (n_i, p), positions (n_i, 3) and a token shape."""
+    return Pack(torch.cat(list(tokens)), torch.cat(list(positions)), tuple(shapes))
+
+
+def unpack(values: Tensor, packed: Pack) -> tuple[Tensor, ...]:
+    """Values of every token, (n, ...), as one tensor a clip."""
+    return values.split(packed.lengths)

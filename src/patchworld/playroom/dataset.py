@@ -1,0 +1,204 @@
+"""Writing a data set of playroom clips: videos, one caption file, and the true state of every clip.
+
+    out/clips/000000.mp4     (000000.png for a clip of one frame)
+    out/states/000000.json   ground truth, see `episode.state`
+    out/captions.jsonl       {"video": "clips/000000.mp4", "captions": [...], "actions": ["none", ...]}
+    out/dataset.json         the settings, so that the same command can go on where it stopped
+
+Nothing is ever half-written: a file has a temporary name until it is whole, and the state, written last, says that a
+clip is done.
+"""
+
+import json
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from patchworld.errors import InputError, RunError
+
+CRF = 12
+INDEX_EVERY = 500  # clips between two writings of captions.jsonl: a stopped run leaves a usable data set
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class SizeShare:
+    """One native size of the mix: `weight` is its share of the clips."""
+
+    width: int
+    height: int
+    num_frames: int
+    weight: float
+
+
+DEFAULT_MIX = (
+    SizeShare(64, 64, 17, 0.42),
+    SizeShare(112, 64, 17, 0.12),
+    SizeShare(64, 112, 17, 0.12),
+    SizeShare(64, 64, 33, 0.10),
+    SizeShare(96, 96, 17, 0.08),
+    SizeShare(64, 64, 1, 0.06),
+    SizeShare(128, 128, 9, 0.03),
+    SizeShare(96, 96, 1, 0.05),
+    SizeShare(64, 64, 65, 0.02),
+)
+
+
+@dataclass(frozen=True)
+class _Job:
+    out: str
+    seed: int
+    index: int
+    split: str
+    size: tuple[int, int]
+    num_frames: int
+
+
+def write_dataset(
+    out: str | Path,
+    *,
+    num_clips: int,
+    workers: int = 1,
+    seed: int = 0,
+    split: str = "train",
+    mix: tuple[SizeShare, ...] = DEFAULT_MIX,
+    progress: bool = True,
+) -> Path:
+    """Render `num_clips` clips into the folder `out` and return it. Run again to continue, or to add clips.
+
+    Clip number i depends on `seed`, `split`, `mix` and i alone, never on `workers`. Raises InputError when `out` holds
+    something else.
+    """
+    if num_clips < 1:
+        raise InputError(f"num_clips={num_clips} is too few: give 1 or more")
+    if workers < 1:
+        raise InputError(f"workers={workers} is too few: give 1 or more")
+    folder = Path(out)
+    _settle(
+        folder,
+        {
+            "version": VERSION,
+            "world": "playroom",
+            "seed": seed,
+            "split": split,
+            "mix": [asdict(share) for share in mix],
+        },
+    )
+    jobs = [job for job in _jobs(folder, num_clips, seed, split, mix) if not _state_path(job).exists()]
+    try:
+        _render_all(jobs, workers, progress, folder, num_clips)
+    except OSError as error:
+        raise RunError(
+            f"cannot write to {folder}: {error.strerror or error}; free some space and run the same command again"
+        ) from error
+    finally:
+        write_index(folder)
+    return folder
+
+
+def _render_all(jobs: list[_Job], workers: int, progress: bool, folder: Path, num_clips: int) -> None:
+    from tqdm import tqdm
+
+    with tqdm(
+        total=num_clips, initial=num_clips - len(jobs), unit="clip", disable=not progress, desc="playroom"
+    ) as bar:
+        for done, _ in enumerate(_results(jobs, workers), start=1):
+            bar.update()
+            if done % INDEX_EVERY == 0:
+                write_index(folder)
+
+
+def _results(jobs: list[_Job], workers: int) -> Iterator[int]:
+    """Render the jobs in this process, or in `workers` others, yielding as they are done."""
+    if workers == 1 or len(jobs) < 2:
+        yield from map(_write_clip, jobs)
+        return
+    # spawn: a forked OpenGL context does not survive. Ctrl-C is for the parent, which then ends the workers.
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(
+        min(workers, len(jobs)), initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
+    ) as pool:
+        yield from pool.imap_unordered(_write_clip, jobs, chunksize=4)
+
+
+def _jobs(folder: Path, num_clips: int, seed: int, split: str, mix: tuple[SizeShare, ...]) -> Iterator[_Job]:
+    weights = np.array([share.weight for share in mix], float)
+    for index in range(num_clips):
+        share = mix[int(np.random.default_rng((seed, index, 1 << 34)).choice(len(mix), p=weights / weights.sum()))]
+        yield _Job(str(folder), seed, index, split, (share.width, share.height), share.num_frames)
+
+
+def _write_clip(job: _Job) -> int:
+    """Render one clip and write its video and then its state."""
+    from patchworld.playroom.episode import play
+    from patchworld.playroom.grammar import sample_scene
+    from patchworld.video import write
+
+    scene = sample_scene(job.seed, job.index, split=job.split, frames=job.num_frames, size=job.size)
+    episode = play(scene)
+    video = f"clips/{job.index:06d}.{'png' if job.num_frames == 1 else 'mp4'}"
+    write(episode.clip, Path(job.out) / video, crf=CRF)
+    entry = {
+        "video": video,
+        "captions": [caption.as_dict() for caption in episode.captions],
+        "actions": list(episode.actions),
+    }
+    # The entry has the first line to itself, so that the caption file can be gathered without reading all the states.
+    head = json.dumps({"entry": entry}, ensure_ascii=False)
+    body = json.dumps(episode.state, ensure_ascii=False, separators=(",", ":"))
+    _write_text(_state_path(job), f"{head[:-1]},\n{body[1:]}\n")
+    return job.index
+
+
+def _state_path(job: _Job) -> Path:
+    return Path(job.out) / "states" / f"{job.index:06d}.json"
+
+
+def write_index(folder: Path) -> None:
+    """Gather the entries of all finished clips into captions.jsonl."""
+    lines = []
+    for path in sorted((folder / "states").glob("[0-9]*.json")):
+        with path.open(encoding="utf-8") as file:
+            line = file.readline()
+        entry, _ = json.JSONDecoder().raw_decode(line, line.index("{", 1))
+        lines.append(json.dumps(entry, ensure_ascii=False))
+    _write_text(folder / "captions.jsonl", "".join(line + "\n" for line in lines))
+
+
+def _settle(folder: Path, settings: dict[str, Any]) -> None:
+    """Make the folder, or check that it holds a data set of the same settings."""
+    record = folder / "dataset.json"
+    if record.exists():
+        found = json.loads(record.read_text(encoding="utf-8"))
+        differing = [key for key in settings if found.get(key) != settings[key]]
+        if differing:
+            raise InputError(
+                f"{folder} was made with {_differences(found, settings, differing)}: a data set has one setting; "
+                "use the same ones to continue, or another folder"
+            )
+        return
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} is not empty and holds no playroom data set: choose a new or empty folder")
+    for part in ("clips", "states"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    _write_text(record, json.dumps(settings, indent=1) + "\n")
+
+
+def _differences(found: dict[str, Any], wanted: dict[str, Any], keys: list[str]) -> str:
+    return ", ".join(f"another {key}" if key == "mix" else f"{key}={found.get(key)}, not {wanted[key]}" for key in keys)
+
+
+def _write_text(path: Path, text: str) -> None:
+    """Write a whole file or none."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,8 @@
+"""Learning: one loop, and a task for each part that is trained."""
+
+from patchworld.train.autoencoder import AutoencoderTask
+from patchworld.train.config import TrainConfig
+from patchworld.train.loop import train
+from patchworld.train.transformer import TransformerTask
+
+__all__ = ["AutoencoderTask", "TrainConfig", "TransformerTask", "train"]

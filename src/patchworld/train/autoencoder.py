@@ -1,0 +1,105 @@
+"""Training the autoencoder: start at the principal components, then learn what they miss."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+from tqdm import tqdm
+
+from patchworld.data import Sample, to_clip, to_pixels
+from patchworld.model import save_autoencoder
+from patchworld.shapes import Shape
+from patchworld.train.loop import StepResult
+from patchworld.train.order import generator
+from patchworld.vae.autoencoder import SPACE, TIME
+from patchworld.vae import Autoencoder, AutoencoderConfig, BlockStatistics, start_from_components
+from patchworld.video import contact_sheet, psnr, read, ssim
+
+CLIPS_PER_STEP = 8
+MOST = Shape(17, 128, 128)  # a training crop; the network sees no farther, so larger pictures need no larger crops
+HELD_OUT = 16  # clips, the last of the data set
+CLIPS_FOR_STATISTICS = 400
+LATENT_NOISE = 0.05  # added in training: what the transformer dreams is never exact either
+EDGE = 0.05  # errors above it (of a range of 2) count linearly, below it as squares
+
+
+class AutoencoderTask:
+    """Rebuild crops of the data set. The module is the autoencoder."""
+
+    def __init__(self, samples: list[Sample], config: AutoencoderConfig, seed: int, *, fresh: bool) -> None:
+        """`fresh` fits the closed form first; otherwise weights are about to be loaded."""
+        held_out = min(HELD_OUT, len(samples) // 10)
+        self.samples = samples[: len(samples) - held_out]
+        self.held_out = samples[len(samples) - held_out :] or samples[:1]
+        self.seed = seed
+        torch.manual_seed(seed)
+        self.module = Autoencoder(config)
+        self.flops: dict[torch.Size, float] = {}
+        if fresh:
+            statistics = BlockStatistics()
+            for number in tqdm(range(min(CLIPS_FOR_STATISTICS, len(self.samples))), desc="principal components"):
+                statistics.add(self._crop(0, number))
+            start_from_components(self.module, statistics)
+
+    def step(self, step: int) -> StepResult:
+        noise = generator(self.seed, step, 2)
+        total, voxels, flops = 0.0, 0, 0.0
+        for number in range(CLIPS_PER_STEP):
+            pixels = self._crop(step, number)
+            latent = self.module.encode(pixels)
+            rebuilt = self.module.decode(latent + LATENT_NOISE * torch.randn(latent.shape, generator=noise))
+            loss = F.huber_loss(rebuilt, pixels, delta=EDGE) / EDGE
+            (loss / CLIPS_PER_STEP).backward()
+            total += loss.item() / CLIPS_PER_STEP
+            voxels += latent[0, 0].numel()
+            flops += self._flops(pixels)
+        return StepResult(total, voxels, flops, {})
+
+    def evaluate(self, folder: Path, step: int) -> dict[str, float]:
+        pairs = []
+        for sample in self.held_out:
+            clip = read(sample.path)
+            pixels = to_pixels(clip)
+            rebuilt = self.module.decode(self.module.encode(pixels), Shape(*pixels.shape[2:]))
+            pairs.append((clip, to_clip(rebuilt, clip.fps)))
+        contact_sheet([clip for pair in pairs[:4] for clip in pair], folder / f"step-{step:08d}.png")
+        return {
+            "psnr": sum(psnr(a, b) for a, b in pairs) / len(pairs),
+            "ssim": sum(ssim(a, b) for a, b in pairs) / len(pairs),
+        }
+
+    def export(self, folder: Path) -> None:
+        self._normalise()
+        save_autoencoder(self.module, folder)
+
+    def _crop(self, step: int, number: int) -> Tensor:
+        """A random window of a random sample, on the grid: (1, 3, f, h, w)."""
+        draw = generator(self.seed, step, 1, number)
+        chosen = int(torch.randint(len(self.samples), (), generator=draw))
+        pixels = to_pixels(read(self.samples[chosen].path))
+        frames, height, width = (min(have, most) for have, most in zip(pixels.shape[2:], MOST, strict=True))
+        for axis, length in enumerate((1 + (frames - 1) // TIME * TIME, height // SPACE * SPACE, width // SPACE * SPACE), 2):
+            start = int(torch.randint(pixels.shape[axis] - length + 1, (), generator=draw))
+            pixels = pixels.narrow(axis, start, length)
+        return pixels
+
+    def _flops(self, pixels: Tensor) -> float:
+        """Forward and backward work of one crop, counted once for each shape."""
+        if pixels.shape not in self.flops:
+            with FlopCounterMode(display=False) as counter, torch.no_grad():
+                self.module.decode(self.module.encode(pixels))
+            self.flops[pixels.shape] = 3.0 * counter.get_total_flops()
+        return self.flops[pixels.shape]
+
+    def _normalise(self) -> None:
+        """Set the latents' mean and common scale from the data, so that they leave the autoencoder normalised."""
+        module = self.module
+        module.latent_mean.zero_()
+        module.latent_scale.fill_(1.0)
+        with torch.no_grad():
+            latents = [module.encode(self._crop(0, number))[0].flatten(1) for number in range(min(256, 4 * len(self.samples)))]
+        values = torch.cat(latents, dim=1)
+        module.latent_mean.copy_(values.mean(1))
+        module.latent_scale.fill_(1 / values.var(1).mean().sqrt())

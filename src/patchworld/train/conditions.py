@@ -1,0 +1,53 @@
+"""Which tokens of a training clip are given, drawn as they will be asked for when the model is used."""
+
+import torch
+from torch import Tensor
+
+from patchworld.shapes import Shape
+
+# What is given and how often; the numbers sum to one.
+DRAWS = {
+    "nothing": 0.5,  # text to video
+    "first frame": 0.2,  # image to video
+    "beginning": 0.1,  # extend forward, simulate
+    "end": 0.05,  # extend backward
+    "both ends": 0.05,  # connect, loop
+    "some frames": 0.05,  # keyframes, storyboard
+    "a rectangle": 0.05,  # inpaint, outpaint: inside or outside is given
+}
+SOFT = 0.3  # part of the conditioned clips whose given tokens are slightly noisy, against drift in long videos
+SOFTEST = 0.3  # the highest noise level of a given token
+
+
+def draw_cap(shape: Shape, generator: torch.Generator) -> Tensor:
+    """The highest noise level of each token of a clip, (n,): 1 where it is dreamed, lower where it is given.
+
+    At least one token of a clip is always dreamed.
+    """
+    frames, height, width = shape
+    kind = list(DRAWS)[int(torch.multinomial(torch.tensor(list(DRAWS.values())), 1, generator=generator))]
+    given = torch.zeros(frames, height, width, dtype=torch.bool)
+
+    def some(most: int) -> int:
+        return int(torch.randint(1, max(most, 1) + 1, (), generator=generator))
+
+    if kind == "a rectangle":
+        top, left = some(height) - 1, some(width) - 1
+        bottom, right = top + some(height - top), left + some(width - left)
+        given[:, top:bottom, left:right] = True
+        if int(torch.randint(2, (), generator=generator)):
+            given = ~given
+    elif kind != "nothing" and frames > 1:
+        if kind in ("first frame", "both ends"):
+            given[0] = True
+        if kind in ("end", "both ends"):
+            given[-some(frames // 2) :] = True
+        if kind == "beginning":
+            given[: some(frames - 1)] = True
+        if kind == "some frames":
+            given[torch.rand(frames, generator=generator) < 0.3] = True
+    if given.all():
+        given[:] = False
+    soft = float(torch.rand((), generator=generator)) < SOFT
+    level = SOFTEST * float(torch.rand((), generator=generator)) if soft else 0.0
+    return torch.where(given, level, 1.0).flatten()

@@ -1,0 +1,31 @@
+"""What a person decides about a training run."""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+
+
+class TrainConfig(BaseModel):
+    """A training run. Exactly one budget, `minutes` or `steps`; the learning rate falls to zero at its end."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    minutes: PositiveFloat | None = None
+    steps: PositiveInt | None = None
+    lr: PositiveFloat = 1e-3
+    lr_warmup_steps: int = Field(100, ge=0)
+    lr_decay: float = Field(0.4, ge=0, le=1)  # last part of the budget over which the learning rate falls to zero
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = Field(0.01, ge=0)
+    max_grad_norm: PositiveFloat = 1.0
+    ema_decay: float = Field(0.998, ge=0, lt=1)
+    precision: Literal["bf16", "fp32"] = "bf16"
+    seed: int = Field(0, ge=0)
+    save_minutes: PositiveFloat = 3.0
+    sample_minutes: PositiveFloat = 10.0
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Self:
+        if (self.minutes is None) == (self.steps is None):
+            raise ValueError(f"minutes={self.minutes} and steps={self.steps}: give exactly one of the two as the budget")
+        return self

@@ -1,0 +1,226 @@
+"""The training loop: one for everything that is trained.
+
+What is trained is a `Task`: a module and a loss for a step. The loop knows nothing of videos; a task knows nothing of
+optimizers, budgets, averages, checkpoints or progress. The number of a step is its only random state: data order
+and noise of step 1234 are functions of (seed, 1234), so a run that was stopped goes on as if it had not been.
+"""
+
+import contextlib
+import json
+import math
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Protocol
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from patchworld.errors import RunError
+from patchworld.train.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
+from patchworld.train.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a task says of one step, after its gradients are in place."""
+
+    loss: float
+    tokens: int  # video tokens, or latent voxels
+    flops: float  # of useful work, forward and backward
+    metrics: dict[str, float]
+
+
+class Task(Protocol):
+    """Something that can be trained."""
+
+    module: nn.Module
+
+    def step(self, step: int) -> StepResult:
+        """Compute the loss of `step` and add its gradients to the module's parameters."""
+
+    def evaluate(self, folder: Path, step: int) -> dict[str, float]:
+        """Judge the module as it is (its weights are the averaged ones), leave pictures in `folder`, return figures."""
+
+    def export(self, folder: Path) -> None:
+        """Write what was trained, in the form in which it is used."""
+
+
+def train(task: Task, config: TrainConfig, out: Path) -> Path:
+    """Train `task` to the end of its budget, or to Ctrl-C; run it again to continue. Returns the folder of the model.
+
+    `out` receives checkpoints/, metrics.jsonl, samples/ and, at the end or when stopped, model/.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    module = task.module
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, config.lr, config.betas, weight_decay=config.weight_decay, fused=True)
+    ema = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
+    checkpoints = list_checkpoints(out / "checkpoints")
+    step, seconds = 0, 0.0
+    if checkpoints:
+        state = load_checkpoint(checkpoints[-1], module, ema, optimizer)
+        step, seconds = state["step"], state["seconds"]
+    peak = matmul_peak(torch.bfloat16 if config.precision == "bf16" else torch.float32)
+    print(
+        f"{'continuing at step ' + str(step) if checkpoints else 'starting'}: {sum(p.numel() for p in parameters) / 1e6:.2f} M "
+        f"parameters, {config.precision}, {torch.get_num_threads()} threads, matrix peak {peak / 1e9:.0f} GFLOP/s, in {out}",
+        file=sys.stderr,
+    )
+    saved = sampled = seconds
+
+    def save() -> None:
+        save_checkpoint(out / "checkpoints", step, module, ema, optimizer, {"seconds": seconds, "seed": config.seed})
+
+    with (out / "metrics.jsonl").open("a") as metrics, _interruptible() as interrupted, _progress(config) as bar:
+        while not interrupted() and progress(config, step, seconds) < 1:
+            started = time.perf_counter()
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(config, step, seconds)
+            with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bf16"):
+                result = task.step(step)
+            norm = nn.utils.clip_grad_norm_(parameters, config.max_grad_norm).item()
+            if not (math.isfinite(result.loss) and math.isfinite(norm)):
+                save()
+                raise RunError(f"loss {result.loss} or gradient {norm} at step {step} is not finite: lower lr={config.lr} and continue")
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            update_average(ema, module, min(config.ema_decay, (1 + step) / (10 + step)))
+            step += 1
+            spent = time.perf_counter() - started
+            seconds += spent
+            row = {
+                "step": step,
+                "seconds": round(seconds, 2),
+                "loss": result.loss,
+                "lr": optimizer.param_groups[0]["lr"],
+                "grad_norm": norm,
+                "tokens_per_second": result.tokens / spent,
+                "peak_fraction": result.flops / spent / peak,
+                **result.metrics,
+            }
+            _write_row(metrics, row)
+            _show(bar, config, row)
+            if seconds - sampled > 60 * config.sample_minutes:
+                sampled = seconds
+                _evaluate(task, ema, out, step, metrics)
+            if seconds - saved > 60 * config.save_minutes:
+                saved = seconds
+                save()
+    save()
+    stopped = progress(config, step, seconds) < 1
+    with averaged(module, ema):
+        task.export(out / "model")
+    if stopped:
+        print(f"stopped at step {step}; run the same command again to continue", file=sys.stderr)
+    else:
+        with (out / "metrics.jsonl").open("a") as metrics:
+            _evaluate(task, ema, out, step, metrics)
+    return out / "model"
+
+
+def progress(config: TrainConfig, step: int, seconds: float) -> float:
+    """The part of the budget that is spent, from 0 to 1 and beyond."""
+    return step / config.steps if config.steps else seconds / (60 * config.minutes)  # type: ignore[operator]
+
+
+def learning_rate(config: TrainConfig, step: int, seconds: float) -> float:
+    """A linear warm-up, a constant, and a linear fall to zero over the last part of the budget (Haegele et al. 2024)."""
+    rising = min(1.0, (step + 1) / (config.lr_warmup_steps + 1))
+    left = 1 - progress(config, step, seconds)
+    falling = min(1.0, left / config.lr_decay) if config.lr_decay else 1.0
+    return config.lr * rising * max(falling, 0.01)
+
+
+def update_average(ema: dict[str, Tensor], module: nn.Module, decay: float) -> None:
+    """Move the averaged weights towards the module's: ema = decay * ema + (1 - decay) * weights."""
+    with torch.no_grad():
+        for name, tensor in module.state_dict().items():
+            if tensor.is_floating_point():
+                ema[name].lerp_(tensor, 1 - decay)
+            else:
+                ema[name].copy_(tensor)
+
+
+@contextlib.contextmanager
+def averaged(module: nn.Module, ema: dict[str, Tensor]) -> Iterator[None]:
+    """The module with its averaged weights, for as long as the context lasts."""
+    own = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
+    module.load_state_dict(ema)
+    try:
+        yield
+    finally:
+        module.load_state_dict(own)
+
+
+def matmul_peak(dtype: torch.dtype, size: int = 2048) -> float:
+    """FLOP/s of a square matrix product on this machine: the best of several, after a warm-up."""
+    a, b = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
+    fastest = math.inf
+    for _ in range(6):
+        started = time.perf_counter()
+        torch.mm(a, b)
+        fastest = min(fastest, time.perf_counter() - started)
+    return 2 * size**3 / fastest
+
+
+def _evaluate(task: Task, ema: dict[str, Tensor], out: Path, step: int, metrics: IO[str]) -> None:
+    (out / "samples").mkdir(exist_ok=True)
+    with averaged(task.module, ema), torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        task.module.eval()
+        figures = task.evaluate(out / "samples", step)
+        task.module.train()
+    _write_row(metrics, {"step": step, **figures})
+    tqdm.write(f"step {step}: " + ", ".join(f"{name} {value:.4g}" for name, value in figures.items()), file=sys.stderr)
+
+
+def _write_row(file: IO[str], row: dict[str, float]) -> None:
+    file.write(json.dumps({key: float(f"{value:.6g}") for key, value in row.items()}) + "\n")
+    file.flush()
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator:
+    """Ctrl-C asks the loop to stop after the step it is in; a second one stops at once."""
+    import signal
+
+    asked = False
+
+    def ask(number: int, frame: object) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    before = {}
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before[number] = signal.signal(number, ask)
+    except ValueError:  # not the main thread: nothing to catch there
+        pass
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _progress(config: TrainConfig) -> Iterator[tqdm]:
+    with tqdm(total=100, unit="%", bar_format="{percentage:5.1f}% |{bar:20}| {postfix}", file=sys.stderr, mininterval=1) as bar:
+        yield bar
+
+
+def _show(bar: tqdm, config: TrainConfig, row: dict[str, float]) -> None:
+    done = min(1.0, progress(config, int(row["step"]), row["seconds"]))
+    left = row["seconds"] / max(done, 1e-9) * (1 - done)
+    bar.n = round(100 * done, 1)
+    bar.set_postfix_str(
+        f"step {row['step']}  loss {row['loss']:.4f}  {row['tokens_per_second']:.0f} tokens/s  "
+        f"{100 * row['peak_fraction']:.0f}% of peak  {tqdm.format_interval(int(left))} left",
+        refresh=False,
+    )
+    bar.update(0)

@@ -1,0 +1,157 @@
+"""The causal video autoencoder: pixels to latents and back, 4 x 8 x 8 times smaller in time, height and width.
+
+Latent frame 0 holds pixel frame 0 alone, latent frame j holds frames 4j-3 .. 4j; so an image is a one-frame video, and
+nothing depends on frames that come later (the design of MAGVIT-v2, Yu et al. 2023, and Wan 2.1). Inside, the first
+frame stands for a whole block of four equal ones, so one map serves images and videos.
+
+Encoder and decoder are a linear map plus a convolutional residual whose last layer starts at zero. The linear map has a
+closed form, the principal components of the blocks (`closed_form.py`); training starts from there.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from pydantic import BaseModel, ConfigDict, PositiveInt
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from patchworld.shapes import Grid, Shape
+from patchworld.vae.layers import CausalConv3d, ChannelNorm, Memory, ResidualBlock, fold, unfold
+
+TIME, SPACE = 4, 8  # pixels a latent voxel spans
+HALF_TIME, HALF_SPACE = 2, 4  # of the finer of the two levels inside
+
+
+class AutoencoderConfig(BaseModel):
+    """Sizes of an autoencoder. `widths` are the channels of the fine level (2 x 4 x 4 pixels) and of the coarse one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    latent_channels: PositiveInt = 16
+    widths: tuple[PositiveInt, PositiveInt] = (64, 128)
+    encoder_depths: tuple[PositiveInt, PositiveInt] = (2, 2)
+    decoder_depths: tuple[PositiveInt, PositiveInt] = (3, 2)
+
+
+class Encoder(nn.Module):
+    """Blocks of pixels to the residual of their latent."""
+
+    def __init__(self, config: AutoencoderConfig) -> None:
+        super().__init__()
+        fine, coarse = config.widths
+        self.conv_in = CausalConv3d(3 * HALF_TIME * HALF_SPACE**2, fine)
+        self.fine = nn.ModuleList(ResidualBlock(fine) for _ in range(config.encoder_depths[0]))
+        self.down = nn.Conv3d(fine * 8, coarse, 1)
+        self.coarse = nn.ModuleList(ResidualBlock(coarse) for _ in range(config.encoder_depths[1]))
+        self.norm = ChannelNorm(coarse)
+        self.conv_out = CausalConv3d(coarse, config.latent_channels)
+        nn.init.zeros_(self.conv_out.conv.weight)
+        nn.init.zeros_(self.conv_out.conv.bias)
+
+    def forward(self, pixels: Tensor, memory: Memory | None) -> Tensor:
+        x = self.conv_in(fold(pixels, HALF_TIME, HALF_SPACE), memory)  # (b, fine, f/2, h/4, w/4)
+        for block in self.fine:
+            x = block(x, memory)
+        x = self.down(fold(x, 2, 2))  # (b, coarse, f/4, h/8, w/8)
+        for block in self.coarse:
+            x = block(x, memory)
+        return self.conv_out(F.silu(self.norm(x)), memory)
+
+
+class Decoder(nn.Module):
+    """Latents to the residual of their blocks of pixels."""
+
+    def __init__(self, config: AutoencoderConfig) -> None:
+        super().__init__()
+        fine, coarse = config.widths
+        self.conv_in = CausalConv3d(config.latent_channels, coarse)
+        self.coarse = nn.ModuleList(ResidualBlock(coarse) for _ in range(config.decoder_depths[1]))
+        self.up = nn.Conv3d(coarse, fine * 8, 1)
+        self.fine = nn.ModuleList(ResidualBlock(fine) for _ in range(config.decoder_depths[0]))
+        self.norm = ChannelNorm(fine)
+        self.conv_out = CausalConv3d(fine, 3 * HALF_TIME * HALF_SPACE**2)
+        nn.init.zeros_(self.conv_out.conv.weight)
+        nn.init.zeros_(self.conv_out.conv.bias)
+
+    def forward(self, latent: Tensor, memory: Memory | None) -> Tensor:
+        x = self.conv_in(latent, memory)  # (b, coarse, f, h, w)
+        for block in self.coarse:
+            x = block(x, memory)
+        x = unfold(self.up(x), 2, 2)  # (b, fine, 2f, 2h, 2w)
+        for block in self.fine:
+            x = block(x, memory)
+        return unfold(self.conv_out(F.silu(self.norm(x)), memory), HALF_TIME, HALF_SPACE)
+
+
+class Autoencoder(nn.Module):
+    """Pixels in [-1, 1] to normalised latents and back, whole or streaming."""
+
+    grid = Grid(TIME, SPACE)
+
+    def __init__(self, config: AutoencoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        block = 3 * TIME * SPACE**2
+        self.to_latent = nn.Linear(block, config.latent_channels)
+        self.to_pixels = nn.Linear(config.latent_channels, block)
+        self.encoder = Encoder(config)
+        self.decoder = Decoder(config)
+        self.register_buffer("latent_mean", torch.zeros(config.latent_channels))
+        # One scale for all channels: giving faint detail the weight of what matters makes latents hard to diffuse.
+        self.register_buffer("latent_scale", torch.ones(()))
+        self.to(memory_format=torch.channels_last_3d)
+
+    @property
+    def latent_channels(self) -> int:
+        return self.config.latent_channels
+
+    def encode(self, pixels: Tensor, grid: Grid | None = None) -> Tensor:
+        """Pixels (b, 3, f, h, w) in [-1, 1] to latents (b, c, 1 + (f-1)/4, h/8, w/8).
+
+        A clip off the `grid` (by default the autoencoder's own) is continued with its last frame, row and column up to it.
+        """
+        return self.encode_chunk(pad(pixels, grid or self.grid), None, first=True)
+
+    def decode(self, latent: Tensor, shape: Shape | None = None) -> Tensor:
+        """Latents (b, c, f, h, w) to pixels in [-1, 1], cut to `shape` when one is given."""
+        return cut(self.decode_chunk(latent, None, first=True), shape)
+
+    def encode_stream(self, chunks: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Encode a video that comes in pieces: 1 + 4k frames first, then multiples of 4; the result equals `encode`."""
+        memory: Memory = {}
+        for number, pixels in enumerate(chunks):
+            yield self.encode_chunk(pixels, memory, first=number == 0)
+
+    def decode_stream(self, chunks: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Decode latents that come in pieces of any number of latent frames; the result equals `decode`."""
+        memory: Memory = {}
+        for number, latent in enumerate(chunks):
+            yield self.decode_chunk(latent, memory, first=number == 0)
+
+    def encode_chunk(self, pixels: Tensor, memory: Memory | None, *, first: bool) -> Tensor:
+        """One piece of a video, in a size on the grid, to the latents of its blocks."""
+        if first:
+            pixels = torch.cat([pixels[:, :, :1].expand(-1, -1, TIME - 1, -1, -1), pixels], dim=2)
+        linear = self.to_latent(fold(pixels, TIME, SPACE).permute(0, 2, 3, 4, 1)).permute(0, 4, 1, 2, 3)
+        latent = linear + self.encoder(pixels, memory)
+        return (latent.float() - self.latent_mean.view(-1, 1, 1, 1)) * self.latent_scale
+
+    def decode_chunk(self, latent: Tensor, memory: Memory | None, *, first: bool) -> Tensor:
+        """Some latent frames to their pixels: 4 frames each, 1 for the first of a video."""
+        latent = latent / self.latent_scale + self.latent_mean.view(-1, 1, 1, 1)
+        linear = unfold(self.to_pixels(latent.permute(0, 2, 3, 4, 1)).permute(0, 4, 1, 2, 3), TIME, SPACE)
+        pixels = linear.float() + self.decoder(latent, memory).float()
+        return pixels[:, :, TIME - 1 :] if first else pixels
+
+
+def pad(pixels: Tensor, grid: Grid) -> Tensor:
+    """Continue the last frame, row and column of (b, 3, f, h, w) until its shape divides into `grid`."""
+    shape = Shape(*pixels.shape[2:])
+    full = shape.padded(grid)
+    margin = (0, full.width - shape.width, 0, full.height - shape.height, 0, full.frames - shape.frames)
+    return F.pad(pixels, margin, mode="replicate") if any(margin) else pixels
+
+
+def cut(pixels: Tensor, shape: Shape | None) -> Tensor:
+    """The first frames, rows and columns of (b, 3, f, h, w)."""
+    return pixels if shape is None else pixels[:, :, : shape.frames, : shape.height, : shape.width]

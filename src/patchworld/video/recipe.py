@@ -1,0 +1,57 @@
+"""What patchworld writes about a clip into its file, and reads back: the note.
+
+A note is one line of JSON, `{"patchworld": {"size": [w, h], "fps": f, "recipe": {...}}}`, stored where each format
+keeps its comment, because a comment survives copying between containers: the `comment` tag of mp4, mov, webm and mkv,
+the comment extension of gif, the `Comment` text of png, the ImageDescription of jpg and webp.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from patchworld.errors import InputError
+
+EXIF_IMAGE_DESCRIPTION = 0x010E
+
+
+@dataclass(frozen=True)
+class Note:
+    """size: (width, height) of the picture, before any row or column was added to suit the codec. fps: frames a second.
+    recipe: how the clip was made, or None."""
+
+    size: tuple[int, int]
+    fps: float
+    recipe: dict[str, Any] | None = None
+
+
+def pack_note(note: Note) -> str:
+    """The note as one line of ASCII (other letters become \\u escapes, which every format can hold).
+
+    Raises InputError when the recipe is not JSON: numbers must be finite Python numbers, keys must be strings.
+    """
+    try:
+        body = {"size": list(note.size), "fps": note.fps, "recipe": note.recipe}
+        text = json.dumps({"patchworld": body}, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        remedy = "use plain dicts, lists, strings and finite numbers"
+        raise InputError(f"the recipe cannot be written as JSON: {error}; {remedy}") from error
+    return text
+
+
+def unpack_note(text: str | bytes | None) -> Note | None:
+    """The note in `text`, or None when it holds none: the comments of other programs are no error."""
+    if not text:
+        return None
+    try:
+        body = json.loads(text)["patchworld"]
+        width, height = body["size"]
+        recipe = body["recipe"] if isinstance(body["recipe"], dict) else None
+        return Note((int(width), int(height)), float(body["fps"]), recipe)
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
+        return None
+
+
+def note_in_tags(tags: Mapping[str, str]) -> Note | None:
+    """The note among the tags of a container. Matroska writes their names in capitals."""
+    return next((unpack_note(text) for name, text in tags.items() if name.lower() == "comment"), None)

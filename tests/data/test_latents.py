@@ -1,0 +1,39 @@
+import torch
+from tiny import moving_square
+
+from patchworld.data import Sample, encode_dataset, to_clip, to_pixels
+from patchworld.shapes import Grid, Shape
+
+GRID = Grid(4, 16)
+
+
+def test_pixels_come_back_from_their_tensor():
+    clip = moving_square(3)
+    assert (to_clip(to_pixels(clip), 8).frames == clip.frames).all()
+
+
+def test_latents_are_those_of_the_autoencoder_and_are_encoded_once(tiny_model, tmp_path):
+    moving_square(9, (48, 32)).save(tmp_path / "a.mp4")
+    sample = Sample(tmp_path / "a.mp4", ("a square",), ("none",) * 5 + ("jump",) * 4)
+    first = encode_dataset([sample], tiny_model.autoencoder, GRID, tmp_path / "cache")
+    assert first[0].shape == Shape(3, 4, 6)
+    assert first[0].actions == (("none",), ("none",) * 4, ("jump",) * 4)
+    written = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()}
+    again = encode_dataset([sample], tiny_model.autoencoder, GRID, tmp_path / "cache")
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()} == written
+    assert torch.equal(again[0].latent(), first[0].latent())
+    assert first[0].latent().std() > 0
+
+
+def test_a_changed_video_is_encoded_anew(tiny_model, tmp_path):
+    latents = []
+    for color in ((230, 30, 40), (30, 40, 230)):
+        moving_square(5, color=color).save(tmp_path / "a.mp4")
+        latents += encode_dataset([Sample(tmp_path / "a.mp4", ("",))], tiny_model.autoencoder, GRID, tmp_path / "cache")
+    assert not torch.equal(latents[0].latent(), latents[1].latent())
+
+
+def test_a_long_video_becomes_several_samples(tiny_model, tmp_path):
+    moving_square(70, (32, 32)).save(tmp_path / "a.mp4")
+    parts = encode_dataset([Sample(tmp_path / "a.mp4", ("",))], tiny_model.autoencoder, GRID, tmp_path / "cache")
+    assert [part.shape.frames for part in parts] == [17, 2]

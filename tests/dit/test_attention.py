@@ -1,0 +1,38 @@
+import pytest
+import torch
+
+from patchworld.dit import reference_attention, span_attention
+
+Q_LENGTHS, K_LENGTHS = (5, 1, 700, 16), (9, 4, 710, 16)
+
+
+def inputs(dtype):
+    draw = torch.Generator().manual_seed(0)
+    q = torch.randn(sum(Q_LENGTHS), 2, 32, generator=draw)
+    k, v = torch.randn(2, sum(K_LENGTHS), 2, 32, generator=draw)
+    return [x.to(dtype).requires_grad_() for x in (q, k, v)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_attention_by_spans_equals_one_masked_softmax(dtype):
+    fast, exact = inputs(dtype), [x.detach().float().requires_grad_() for x in inputs(dtype)]
+    weights = torch.randn(sum(Q_LENGTHS), 2, 32, generator=torch.Generator().manual_seed(1))
+    ours = span_attention(*fast, Q_LENGTHS, K_LENGTHS)
+    truth = reference_attention(*exact, Q_LENGTHS, K_LENGTHS)
+    (ours.float() * weights).sum().backward()
+    (truth * weights).sum().backward()
+    # bfloat16 keeps 8 bits: 1/256 of the largest number, and a few roundings on the way.
+    tolerance = 1e-5 if dtype == torch.float32 else 0.03
+    assert (ours - truth).abs().max() <= tolerance * truth.abs().max()
+    for mine, true in zip(fast, exact, strict=True):
+        assert (mine.grad - true.grad).abs().max() <= tolerance * true.grad.abs().max()
+
+
+def test_a_change_in_one_span_changes_no_other():
+    q, k, v = (x.detach() for x in inputs(torch.float32))
+    before = span_attention(q, k, v, Q_LENGTHS, K_LENGTHS)
+    k, v = k.clone(), v.clone()
+    k[9:13], v[9:13] = 100, -100
+    after = span_attention(q, k, v, Q_LENGTHS, K_LENGTHS)
+    changed = (before != after).flatten(1).any(1)
+    assert changed.nonzero().flatten().tolist() == [5]

@@ -1,0 +1,79 @@
+import pytest
+import torch
+
+from patchworld.shapes import Grid, Shape
+from patchworld.vae import Autoencoder, AutoencoderConfig, BlockStatistics, start_from_components
+from patchworld.vae.layers import fold, unfold
+
+
+@pytest.fixture(scope="module")
+def autoencoder():
+    torch.manual_seed(0)
+    model = Autoencoder(AutoencoderConfig(latent_channels=4, widths=(8, 16), encoder_depths=(1, 1), decoder_depths=(1, 1)))
+    for parameter in model.parameters():  # what starts at zero would hide mistakes
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.1)
+    return model.requires_grad_(False)
+
+
+def video(frames=17, height=16, width=24):
+    return torch.rand(1, 3, frames, height, width, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+def test_unfold_inverts_fold():
+    x = torch.randn(2, 3, 4, 8, 6)
+    assert torch.equal(unfold(fold(x, 2, 2), 2, 2), x)
+
+
+def test_four_frames_and_8_by_8_pixels_become_one_voxel(autoencoder):
+    assert autoencoder.encode(video()).shape == (1, 4, 5, 2, 3)
+    assert autoencoder.encode(video(frames=1)).shape == (1, 4, 1, 2, 3)
+
+
+def test_encoding_a_prefix_equals_the_prefix_of_the_encoding(autoencoder):
+    whole = autoencoder.encode(video())
+    for frames in (1, 5, 13):
+        prefix = autoencoder.encode(video()[:, :, :frames])
+        torch.testing.assert_close(prefix, whole[:, :, : prefix.shape[2]], rtol=0, atol=1e-5)
+
+
+def test_decoding_a_prefix_equals_the_prefix_of_the_decoding(autoencoder):
+    latent = autoencoder.encode(video())
+    torch.testing.assert_close(autoencoder.decode(latent[:, :, :3]), autoencoder.decode(latent)[:, :, :9], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("cuts", [(1, 4, 12), (5, 12), (9, 4, 4), (17,)])
+def test_streaming_equals_one_piece(autoencoder, cuts):
+    pieces = torch.cat(list(autoencoder.encode_stream(video().split(cuts, dim=2))), dim=2)
+    whole = autoencoder.encode(video())
+    torch.testing.assert_close(pieces, whole, rtol=0, atol=1e-5)
+    for length in (1, 2, 5):
+        streamed = torch.cat(list(autoencoder.decode_stream(whole.split(length, dim=2))), dim=2)
+        torch.testing.assert_close(streamed, autoencoder.decode(whole), rtol=0, atol=1e-5)
+
+
+def test_sizes_off_the_grid_are_continued_inside_and_cut_back(autoencoder):
+    pixels = video(6, 13, 21)
+    latent = autoencoder.encode(pixels)
+    assert latent.shape == (1, 4, 3, 2, 3)
+    assert autoencoder.decode(latent, Shape(6, 13, 21)).shape == pixels.shape
+    assert autoencoder.encode(pixels, Grid(4, 16)).shape == (1, 4, 3, 2, 4)
+
+
+def test_the_closed_form_rebuilds_blocks_of_its_own_rank_exactly():
+    torch.manual_seed(0)
+    # Blocks that are mixtures of 4 patterns: 4 channels hold all there is to know of them.
+    patterns = torch.randn(4, 3 * 4 * 8 * 8) * 0.2
+    blocks = (torch.randn(1, 6, 4, 4, 4) * torch.tensor([4.0, 2.0, 1.0, 0.5])) @ patterns
+    pixels = unfold(blocks.permute(0, 4, 1, 2, 3), 4, 8)[:, :, 3:]
+    pixels[:, :, :1] = 0  # the first frame stands for four equal ones
+    model = Autoencoder(AutoencoderConfig(latent_channels=5, widths=(8, 8)))
+    statistics = BlockStatistics()
+    statistics.add(pixels)
+    start_from_components(model, statistics)
+    with torch.no_grad():
+        latent = model.encode(pixels)
+        rebuilt = model.decode(latent)
+    assert (rebuilt - pixels).square().mean() < 1e-3 * pixels.var()
+    assert latent.flatten(2).var(2).mean().item() == pytest.approx(1, rel=0.05)
+    assert latent.mean().abs() < 0.05

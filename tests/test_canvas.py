@@ -40,7 +40,9 @@ def test_a_token_is_given_only_where_all_of_its_pixels_are():
 
 
 def test_what_is_not_given_holds_the_nearest_given_frame():
-    canvas = Canvas("", 7, (8, 8), conditions=(Condition(grey(10, size=(8, 8)), 2), Condition(grey(250, size=(8, 8)), 5)))
+    canvas = Canvas(
+        "", 7, (8, 8), conditions=(Condition(grey(10, size=(8, 8)), 2), Condition(grey(250, size=(8, 8)), 5))
+    )
     pixels, strength = compose(canvas)
     values = ((pixels[:, 0, 0, 0] + 1) * 127.5).round().astype(int)
     assert values.tolist() == [10, 10, 10, 10, 10, 250, 250]

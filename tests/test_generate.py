@@ -39,7 +39,9 @@ def test_kept_frames_come_back_as_the_autoencoder_alone_gives_them(tiny_model):
     canvas = Canvas("a red ball", 17, (32, 32), conditions=(Condition(given),))
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         layout = lay_out(canvas, tiny_model.autoencoder, tiny_model.patch)
-        latent = tiny_model.autoencoder.encode(torch.from_numpy(given.frames).permute(3, 0, 1, 2)[None].float() / 127.5 - 1)
+        latent = tiny_model.autoencoder.encode(
+            torch.from_numpy(given.frames).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
+        )
     rebuilt = decode(tiny_model.autoencoder, latent[0].float(), Shape(17, 32, 32), 8)
     assert not layout.cap.any()
     difference = generate(tiny_model, canvas, QUICK).frames.astype(int) - rebuilt.frames
@@ -57,17 +59,27 @@ def test_decoding_in_pieces_equals_decoding_at_once(tiny_model):
 
 def test_progress_is_reported_for_every_step_with_the_latent_so_far(tiny_model):
     seen = []
-    generate(tiny_model, Canvas("", 5, (32, 32)), QUICK, lambda done, steps, latent: seen.append((done, steps, latent.shape)))
+    generate(
+        tiny_model, Canvas("", 5, (32, 32)), QUICK, lambda done, steps, latent: seen.append((done, steps, latent.shape))
+    )
     assert seen == [(1, 3, (4, 2, 4, 4)), (2, 3, (4, 2, 4, 4)), (3, 3, (4, 2, 4, 4))]
 
 
 def test_a_recipe_gives_its_canvas_and_sampling_back():
     canvas, sampling = from_recipe(recipe(Canvas("a ball", 9, (48, 32), 6.0, "fog"), Sampling(5, 7, 2.5, "euler")))
-    assert (canvas.prompt, canvas.frames, canvas.size, canvas.fps, canvas.negative) == ("a ball", 9, (48, 32), 6.0, "fog")
+    assert (canvas.prompt, canvas.frames, canvas.size, canvas.fps, canvas.negative) == (
+        "a ball",
+        9,
+        (48, 32),
+        6.0,
+        "fog",
+    )
     assert sampling == Sampling(5, 7, 2.5, "euler")
 
 
-@pytest.mark.parametrize("wrong", [{"seed": -1}, {"steps": 0}, {"steps": 10**9}, {"guidance": -1}, {"guidance": float("nan")}])
+@pytest.mark.parametrize(
+    "wrong", [{"seed": -1}, {"steps": 0}, {"steps": 10**9}, {"guidance": -1}, {"guidance": float("nan")}]
+)
 def test_impossible_samplings_are_refused_with_their_value(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
         Sampling(**wrong)

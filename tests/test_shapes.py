@@ -24,7 +24,9 @@ def test_padding_is_the_smallest_shape_on_the_grid(shape):
         assert have <= full < have + step
 
 
-@pytest.mark.parametrize(("frames", "size"), [(0, (64, 64)), (10**9, (64, 64)), (17, (0, 64)), (17, (64, 10**6)), (1, (10**5, 10**5))])
+@pytest.mark.parametrize(
+    ("frames", "size"), [(0, (64, 64)), (10**9, (64, 64)), (17, (0, 64)), (17, (64, 10**6)), (1, (10**5, 10**5))]
+)
 def test_impossible_sizes_are_refused_with_their_value(frames, size):
     with pytest.raises(InputError, match=r"frames=\d+|size \d+x\d+"):
         pixel_shape(frames, size)

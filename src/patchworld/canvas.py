@@ -1,11 +1,11 @@
 """The one idea: some spacetime is given, the rest is dreamed.
 
-A canvas has a size, a prompt, and conditions: pieces of video placed on it. Laid out, it is one latent with a *cap* for every token, the
-highest noise level the token may have: 1 where it is dreamed, 0 where it is given, 1 - strength where it is given softly.
-Every capability is a choice of conditions.
+A canvas has a size, a prompt, and conditions: pieces of video placed on it. Laid out, it is one latent with a *cap*
+for every token, the highest noise level the token may have: 1 where it is dreamed, 0 where it is given, 1 - strength
+where it is given softly. Every capability is a choice of conditions.
 
-The first latent frame holds one pixel frame and the others four, so what is placed elsewhere than at the start cannot be
-encoded on its own and pasted. The whole canvas is composed in pixels first and encoded once, in its place.
+The first latent frame holds one pixel frame and the others four, so what is placed elsewhere than at the start cannot
+be encoded on its own and pasted. The whole canvas is composed in pixels first and encoded once, in its place.
 """
 
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class Condition:
 
 @dataclass(frozen=True, eq=False)
 class Canvas:
-    """What is to be made: `frames` of `size` (width, height) at `fps`, of the `prompt`, away from the `negative` prompt."""
+    """What is to be made: `frames` of `size` (width, height) at `fps`, of `prompt` and away from `negative`."""
 
     prompt: str
     frames: int = 17
@@ -77,8 +77,8 @@ class Layout:
 def lay_out(canvas: Canvas, autoencoder: Autoencoder, patch: Grid) -> Layout:
     """Encode what is given on the canvas and find the cap of each token.
 
-    A token is given where all of its pixels are, at the weakest of their strengths. Of the frames of one latent frame, one that is
-    given is enough: it is held for the others.
+    A token is given where all of its pixels are, at the weakest of their strengths. Of the frames of one latent
+    frame, one that is given is enough: it is held for the others.
     """
     grid = autoencoder.grid * patch
     latent_shape = canvas.shape.padded(grid).divided(autoencoder.grid)
@@ -116,7 +116,7 @@ def compose(canvas: Canvas) -> tuple[np.ndarray, np.ndarray]:
 
 
 def token_strength(strength: np.ndarray, padded: Shape, grid: Grid) -> np.ndarray:
-    """Strengths of pixels (f, h, w) as those of tokens: the most over the frames of a token, the least over its area."""
+    """Strengths of pixels (f, h, w) as those of tokens: the most over a token's frames, the least over its area."""
     margin = [(0, full - have) for full, have in zip(padded, strength.shape, strict=True)]
     strength = np.pad(strength, margin, mode="edge")
     frames = np.concatenate([strength[:1], reduce(strength[1:], "(f t) h w -> f h w", "max", t=grid.time)])
@@ -132,8 +132,8 @@ def _check(condition: Condition, shape: Shape) -> None:
         )
     if not 0 <= start <= start + clip.num_frames <= shape.frames:
         raise InputError(
-            f"a condition on frames {start} to {start + clip.num_frames - 1} lies outside a canvas of {shape.frames} frames: "
-            "move it or use a longer canvas"
+            f"a condition on frames {start} to {start + clip.num_frames - 1} lies outside a canvas of {shape.frames} "
+            "frames: move it or use a longer canvas"
         )
     if not 0 <= condition.strength <= 1:
         raise InputError(f"strength={condition.strength} is out of range: use 0 (ignored) to 1 (kept)")

@@ -1,15 +1,15 @@
-"""The command line: parse, call, print. Everything else is imported when a command needs it, so that --help is quick."""
+"""The command line: parse, call, print. The rest is imported when a command needs it, so that --help is quick."""
 
 import argparse
 import difflib
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from patchworld import __version__
-from patchworld.errors import InputError, PatchworldError, RunError
+from patchworld.errors import InputError, PatchworldError
 
 EXAMPLE = 'example: patchworld generate "a red ball rolls to the left on grass" -o ball.mp4'
 
@@ -27,7 +27,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Returns the exit status: 0, 2 for input that cannot be used, 1 for what the machine could not do, 130 for Ctrl-C."""
+    """Run one command and return its exit status.
+
+    0 is done, 2 input that cannot be used, 1 what the machine could not do, 130 Ctrl-C.
+    """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     options = _parse(arguments)
     try:
@@ -38,10 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError:
         print("patchworld: out of memory: ask for fewer frames or a smaller size", file=sys.stderr)
         return 1
-    except OSError as error:
-        print(f"patchworld: {error.filename or 'a file'}: {error.strerror or error}; free it, or choose another place", file=sys.stderr)
-        return 1
     except BrokenPipeError:
+        return 1
+    except OSError as error:
+        print(
+            f"patchworld: {error.filename or 'a file'}: {error.strerror or error}; free it, or choose another place",
+            file=sys.stderr,
+        )
         return 1
     except KeyboardInterrupt:
         print("patchworld: stopped; nothing was left half-written", file=sys.stderr)
@@ -50,7 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
-    parser = Parser(prog="patchworld", description="An open Sora: a world simulator made of spacetime patches.", epilog=EXAMPLE)
+    parser = Parser(
+        prog="patchworld", description="An open Sora: a world simulator made of spacetime patches.", epilog=EXAMPLE
+    )
     parser.add_argument("--version", action="version", version=f"patchworld {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
@@ -59,7 +67,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     _add_output(generate)
     _add_model(generate)
     generate.add_argument("--frames", type=int, metavar="N", help="number of frames; default 17, 1 for an image file")
-    generate.add_argument("--size", type=_size, default=(64, 64), metavar="WxH", help="width x height in pixels; default 64x64")
+    generate.add_argument(
+        "--size", type=_size, default=(64, 64), metavar="WxH", help="width x height in pixels; default 64x64"
+    )
     generate.add_argument("--fps", type=float, default=8.0, metavar="F", help="frames a second; default 8")
     generate.add_argument("--steps", type=int, metavar="N", help="solver steps: more is slower and finer")
     generate.add_argument("--guidance", type=float, metavar="G", help="how strongly the prompt pulls; 1 is none")
@@ -74,7 +84,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     _add_model(replay)
     replay.set_defaults(run=_replay)
 
-    reconstruct = commands.add_parser("reconstruct", help="push a video through the autoencoder and measure what is lost")
+    reconstruct = commands.add_parser(
+        "reconstruct", help="push a video through the autoencoder and measure what is lost"
+    )
     reconstruct.add_argument("video", type=Path, metavar="FILE", help="any video or image")
     _add_output(reconstruct)
     _add_model(reconstruct)
@@ -82,13 +94,19 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     reconstruct.add_argument("--to", dest="end", type=float, metavar="S", help="second to stop at")
     reconstruct.set_defaults(run=_reconstruct)
 
-    data = commands.add_parser("data", help="make data sets").add_subparsers(title="kinds", metavar="KIND", required=True)
+    data = commands.add_parser("data", help="make data sets").add_subparsers(
+        title="kinds", metavar="KIND", required=True
+    )
     playroom = data.add_parser("playroom", help="render a data set of the playroom")
     playroom.add_argument("--clips", type=int, required=True, metavar="N", help="number of clips")
-    playroom.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write; continues where it stopped")
+    playroom.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder to write; continues where it stopped"
+    )
     playroom.add_argument("--workers", type=int, default=1, metavar="W", help="processes; default 1")
     playroom.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same data; default 0")
-    playroom.add_argument("--split", choices=("train", "held_out"), default="train", help="with or without the things held out")
+    playroom.add_argument(
+        "--split", choices=("train", "held_out"), default="train", help="with or without the things held out"
+    )
     playroom.set_defaults(run=_data_playroom)
 
     train = commands.add_parser("train", help="train on a folder of videos with captions").add_subparsers(
@@ -99,10 +117,16 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     autoencoder.set_defaults(run=_train_autoencoder)
     transformer = train.add_parser("transformer", help="train the diffusion transformer and its text encoder")
     _add_training(transformer)
-    transformer.add_argument("--autoencoder", type=Path, metavar="DIR", help="folder of a trained one; default: patchworld's own")
-    transformer.add_argument("--preset", default="small", metavar="NAME", help="tiny, small, base or large; default small")
+    transformer.add_argument(
+        "--autoencoder", type=Path, metavar="DIR", help="folder of a trained one; default: patchworld's own"
+    )
+    transformer.add_argument(
+        "--preset", default="small", metavar="NAME", help="tiny, small, base or large; default small"
+    )
     transformer.add_argument("--process", choices=("flow", "ddpm"), default="flow", help="noise process; default flow")
-    transformer.add_argument("--tokens", type=int, default=5120, metavar="N", help="video tokens in each step; default 5120")
+    transformer.add_argument(
+        "--tokens", type=int, default=5120, metavar="N", help="video tokens in each step; default 5120"
+    )
     transformer.set_defaults(run=_train_transformer)
 
     options, unknown = parser.parse_known_args(arguments)
@@ -119,18 +143,28 @@ def _add_output(parser: argparse.ArgumentParser, *, required: bool = True) -> No
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", type=Path, metavar="DIR", help="folder of a model; default: the one that comes with patchworld")
+    parser.add_argument(
+        "--model", type=Path, metavar="DIR", help="folder of a model; default: the one that comes with patchworld"
+    )
 
 
 def _add_training(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="videos with captions.jsonl, captions.csv or .txt files")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the run; the same command continues it")
-    parser.add_argument("--minutes", type=float, metavar="M", help="budget in time: the learning rate falls to zero at its end")
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="videos with captions.jsonl, captions.csv or .txt files"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder of the run; the same command continues it"
+    )
+    parser.add_argument(
+        "--minutes", type=float, metavar="M", help="budget in time: the learning rate falls to zero at its end"
+    )
     parser.add_argument("--steps", type=int, metavar="N", help="budget in steps, instead of minutes")
     parser.add_argument("--lr", type=float, metavar="R", help="learning rate")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="order, noise and first weights; default 0")
     parser.add_argument("--precision", choices=("bf16", "fp32"), default="bf16", help="of the arithmetic; default bf16")
-    parser.add_argument("--sample-minutes", type=float, default=10.0, metavar="M", help="time between contact sheets; default 10")
+    parser.add_argument(
+        "--sample-minutes", type=float, default=10.0, metavar="M", help="time between contact sheets; default 10"
+    )
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -171,7 +205,7 @@ def _replay(options: argparse.Namespace) -> None:
     clip.save(out)
     before, after = read(options.video), read(out)
     same = before.frames.shape == after.frames.shape and np.array_equal(before.frames, after.frames)
-    print(f"{out}: {'the same frames again' if same else 'frames differ: another kind of machine, library or file format'}")
+    print(f"{out}: {'the same frames again' if same else 'frames differ: another machine, version or file format'}")
 
 
 def _dream(folder: Path | None, canvas: Any, sampling: Any, expected: str | None = None) -> Any:
@@ -182,7 +216,9 @@ def _dream(folder: Path | None, canvas: Any, sampling: Any, expected: str | None
 
     model = load(folder)
     if expected is not None and expected != model.hash:
-        raise InputError(f"the file was made by model {expected}, this one is {model.hash}: give its folder with --model")
+        raise InputError(
+            f"the file was made by model {expected}, this one is {model.hash}: give its folder with --model"
+        )
     with tqdm(total=sampling.steps, desc="dreaming", unit="step", leave=False) as bar:
         return model.dream(canvas, sampling, on_step=lambda done, steps, latent: bar.update(done - bar.n))
 
@@ -201,11 +237,11 @@ def _reconstruct(options: argparse.Namespace) -> None:
     autoencoder = load_autoencoder(options.model or DEFAULT)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         latent = autoencoder.encode(to_pixels(clip))[0]
-    shape = Shape(clip.num_frames, *clip.frames.shape[1:3])
-    rebuilt = decode(autoencoder, latent, shape, clip.fps)
+    rebuilt = decode(autoencoder, latent, Shape(*clip.frames.shape[:3]), clip.fps)
     rebuilt.save(options.out)
-    ratio = clip.frames.size / latent.numel()
-    print(f"{options.out}: PSNR {psnr(clip, rebuilt):.2f} dB, SSIM {ssim(clip, rebuilt):.4f}, {ratio:.0f} times fewer numbers")
+    smaller = clip.frames.size / latent.numel()
+    quality = f"PSNR {psnr(clip, rebuilt):.2f} dB, SSIM {ssim(clip, rebuilt):.4f}"
+    print(f"{options.out}: {quality}, {smaller:.0f} times fewer numbers")
 
 
 def _data_playroom(options: argparse.Namespace) -> None:
@@ -241,7 +277,11 @@ def _train_transformer(options: argparse.Namespace) -> None:
     autoencoder = load_autoencoder(options.autoencoder or DEFAULT)
     samples = read_dataset(options.data)
     encoded = encode_dataset(
-        samples, autoencoder, autoencoder.grid * Grid(1, 2), options.out / "latents", lambda s: tqdm(s, desc="encoding", unit="video")
+        samples,
+        autoencoder,
+        autoencoder.grid * Grid(1, 2),
+        options.out / "latents",
+        lambda s: tqdm(s, desc="encoding", unit="video"),
     )
     process = PROCESSES[options.process]()
     sizes, names = PRESETS[options.preset], action_names(samples)
@@ -274,3 +314,7 @@ def _check_output(path: Path, frames: int) -> None:
     from patchworld.video import check_output
 
     check_output(path, num_frames=frames)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

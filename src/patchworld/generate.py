@@ -37,11 +37,20 @@ class Denoiser(Protocol):
 class World(Protocol):
     """A model that can dream: four parts, and the grid by which latents are cut into patches."""
 
-    autoencoder: Autoencoder
-    denoiser: Denoiser
-    text_encoder: TextEncoder
-    process: NoiseProcess
-    patch: Grid
+    @property
+    def autoencoder(self) -> Autoencoder: ...
+
+    @property
+    def denoiser(self) -> Denoiser: ...
+
+    @property
+    def text_encoder(self) -> TextEncoder: ...
+
+    @property
+    def process(self) -> NoiseProcess: ...
+
+    @property
+    def patch(self) -> Grid: ...
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,9 @@ class Sampling:
 
 
 OnStep = Callable[[int, int, Tensor], None]
-"""Called after each solver step with its number, the number of steps, and the clean latent (c, f, h, w) as it looks by now."""
+"""Called after each solver step with its number, the number of steps, and the clean latent (c, f, h, w) as it looks by
+now.
+"""
 
 
 @torch.no_grad()
@@ -121,7 +132,9 @@ def recipe(canvas: Canvas, sampling: Sampling) -> dict[str, Any]:
 def from_recipe(made: dict[str, Any]) -> tuple[Canvas, Sampling]:
     """The inverse of `recipe`."""
     try:
-        canvas = Canvas(**{name: made[name] for name in ("prompt", "frames", "fps", "negative")}, size=tuple(made["size"]))
+        canvas = Canvas(
+            **{name: made[name] for name in ("prompt", "frames", "fps", "negative")}, size=tuple(made["size"])
+        )
         return canvas, Sampling(**{name: made[name] for name in vars(Sampling())})
     except (KeyError, TypeError) as error:
         raise InputError(f"the recipe in this file lacks {error}: it was not written by patchworld generate") from error

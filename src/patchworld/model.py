@@ -1,9 +1,9 @@
 """A model: four parts in one folder, as safetensors and JSON.
 
-    model.json                  sizes of the parts, the noise process, what made it
-    autoencoder.safetensors     pixels <-> latents
-    transformer.safetensors     the denoiser
-    text.safetensors            the text encoder, with tokenizer.json
+model.json                  sizes of the parts, the noise process, what made it
+autoencoder.safetensors     pixels <-> latents
+transformer.safetensors     the denoiser
+text.safetensors            the text encoder, with tokenizer.json
 """
 
 import hashlib
@@ -62,7 +62,9 @@ class Model:
         solver: str | None = None,
         on_step: OnStep | None = None,
     ) -> Clip:
-        """A clip of `frames` frames of `size` (width, height); one frame is an image. The same arguments give the same clip."""
+        """A clip of `frames` frames of `size` (width, height); one frame is an image. The same arguments give the same
+        clip.
+        """
         canvas = Canvas(prompt, frames, size, fps, negative)
         return self.dream(canvas, Sampling(seed, steps, guidance, solver), on_step)
 
@@ -127,13 +129,17 @@ def _save(folder: Path, description: dict[str, Any], parts: dict[str, nn.Module]
             (folder / f"{name}.partial").write_text(text, encoding="utf-8")
             os.replace(folder / f"{name}.partial", folder / name)
     except OSError as error:
-        raise RunError(f"cannot write the model to {folder} ({error.strerror}): free disk space or choose another folder") from error
+        raise RunError(
+            f"cannot write the model to {folder} ({error.strerror}): free disk space or choose another folder"
+        ) from error
 
 
 def _description(folder: Path) -> dict[str, Any]:
     path = folder / "model.json"
     if not path.is_file():
-        raise ModelError(f"{folder} holds no model.json: give the folder of a model, such as OUT/model of a training run")
+        raise ModelError(
+            f"{folder} holds no model.json: give the folder of a model, such as OUT/model of a training run"
+        )
     try:
         description = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -143,7 +149,9 @@ def _description(folder: Path) -> dict[str, Any]:
 
 def _config(kind: type[C], description: dict[str, Any], part: str, folder: Path) -> C:
     if part not in description:
-        raise ModelError(f"{folder / 'model.json'} describes no {part}: give the folder of a whole model, as train transformer writes it")
+        raise ModelError(
+            f"{folder / 'model.json'} describes no {part}: give the folder of a whole model, as training writes it"
+        )
     try:
         return kind.model_validate(description[part])
     except ValidationError as error:
@@ -163,7 +171,9 @@ def _load_weights(module: nn.Module, path: Path) -> None:
     own = module.state_dict()
     if tensors.keys() != own.keys():
         odd = sorted(tensors.keys() ^ own.keys())
-        raise ModelError(f"{path} does not fit model.json: {len(odd)} names differ, such as {odd[0]}; restore both files together")
+        raise ModelError(
+            f"{path} does not fit model.json: {len(odd)} names differ, such as {odd[0]}; restore both files together"
+        )
     for name, tensor in tensors.items():
         if tensor.shape != own[name].shape:
             wrong = f"{tuple(tensor.shape)} instead of {tuple(own[name].shape)}"

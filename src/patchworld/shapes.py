@@ -1,10 +1,12 @@
 """All size arithmetic: pixels, latents and tokens, and how they divide into each other.
 
 Axis letters, the same in the whole project: b batch, c channels, f frames, h height, w width; n packed tokens,
-p values of one patch, d model width, k head width. Sizes a person types are (width, height); arrays are (frames, height, width).
+p values of one patch, d model width, k head width. Sizes a person types are (width, height); arrays are (frames,
+height, width).
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from patchworld.errors import InputError
@@ -41,7 +43,7 @@ class Shape:
     height: int
     width: int
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[int]:
         return iter((self.frames, self.height, self.width))
 
     @property
@@ -72,7 +74,9 @@ def pixel_shape(frames: int, size: tuple[int, int]) -> Shape:
     if not (isinstance(frames, int) and 1 <= frames <= MAX_FRAMES):
         raise InputError(f"frames={frames} is out of range: use a whole number from 1 to {MAX_FRAMES}")
     if not (isinstance(width, int) and isinstance(height, int) and min(width, height) >= 8):
-        raise InputError(f"size {width}x{height} is too small: width and height must be whole numbers of at least 8 pixels")
+        raise InputError(
+            f"size {width}x{height} is too small: width and height must be whole numbers of at least 8 pixels"
+        )
     if width * height > MAX_PIXELS:
         raise InputError(f"size {width}x{height} is too large: at most {MAX_PIXELS} pixels a frame, such as 4096x4096")
     return Shape(frames, height, width)

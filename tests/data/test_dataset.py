@@ -17,7 +17,11 @@ def folder(tmp_path):
 def test_a_caption_file_of_json_lines_is_read(folder):
     rows = [
         {"video": "clips/a.mp4", "caption": "a square"},
-        {"video": "clips/a.mp4", "captions": ["one", {"text": "二", "language": "zh"}], "actions": ["none", "jump", "none"]},
+        {
+            "video": "clips/a.mp4",
+            "captions": ["one", {"text": "二", "language": "zh"}],
+            "actions": ["none", "jump", "none"],
+        },
     ]
     (folder / "captions.jsonl").write_text("\n".join(json.dumps(row) for row in rows) + "\n")
     path = folder / "clips" / "a.mp4"

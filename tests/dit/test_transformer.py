@@ -8,7 +8,9 @@ from patchworld.shapes import Shape
 
 SHAPES = (Shape(3, 2, 2), Shape(1, 4, 3), Shape(2, 2, 4), Shape(2, 4, 2))
 TEXT_LENGTHS = (4, 1, 6, 2)
-CONFIG = TransformerConfig(latent_channels=4, num_outputs=16, text_width=24, actions=("push", "jump"), **PRESETS["tiny"])
+CONFIG = TransformerConfig(
+    latent_channels=4, num_outputs=16, text_width=24, actions=("push", "jump"), **PRESETS["tiny"]
+)
 
 
 @pytest.fixture(scope="module")

@@ -107,7 +107,7 @@ def test_the_learning_rate_rises_stays_and_falls_to_the_end_of_the_budget():
 
 @pytest.mark.parametrize("budget", [{}, {"minutes": 1, "steps": 1}, {"minutes": 0}, {"steps": -1}])
 def test_exactly_one_budget_is_needed(budget):
-    with pytest.raises(ValueError, match="budget|greater than 0"):
+    with pytest.raises(ValueError, match=r"budget|greater than 0"):
         TrainConfig(**budget)
 
 

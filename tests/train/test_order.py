@@ -26,5 +26,8 @@ def test_the_order_is_a_function_of_seed_and_step():
 
 
 def test_random_numbers_of_different_purposes_differ():
-    draws = {tuple(torch.rand(3, generator=generator(*key)).tolist()) for key in [(0,), (1,), (0, 0), (0, 1), (0, 0, 0), (1, 0)]}
+    draws = {
+        tuple(torch.rand(3, generator=generator(*key)).tolist())
+        for key in [(0,), (1,), (0, 0), (0, 1), (0, 0, 0), (1, 0)]
+    }
     assert len(draws) == 6

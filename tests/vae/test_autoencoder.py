@@ -9,7 +9,9 @@ from patchworld.vae.layers import fold, unfold
 @pytest.fixture(scope="module")
 def autoencoder():
     torch.manual_seed(0)
-    model = Autoencoder(AutoencoderConfig(latent_channels=4, widths=(8, 16), encoder_depths=(1, 1), decoder_depths=(1, 1)))
+    model = Autoencoder(
+        AutoencoderConfig(latent_channels=4, widths=(8, 16), encoder_depths=(1, 1), decoder_depths=(1, 1))
+    )
     for parameter in model.parameters():  # what starts at zero would hide mistakes
         if not parameter.any():
             torch.nn.init.normal_(parameter, std=0.1)
@@ -39,7 +41,9 @@ def test_encoding_a_prefix_equals_the_prefix_of_the_encoding(autoencoder):
 
 def test_decoding_a_prefix_equals_the_prefix_of_the_decoding(autoencoder):
     latent = autoencoder.encode(video())
-    torch.testing.assert_close(autoencoder.decode(latent[:, :, :3]), autoencoder.decode(latent)[:, :, :9], rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        autoencoder.decode(latent[:, :, :3]), autoencoder.decode(latent)[:, :, :9], rtol=0, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("cuts", [(1, 4, 12), (5, 12), (9, 4, 4), (17,)])

@@ -1,7 +1,8 @@
 """A data set is a folder of videos and images with captions, as anyone would make it.
 
 Captions are found in one of three places:
-- `captions.jsonl`, one object a line: {"video": "a.mp4", "caption": "..."}, or "captions": [...] with several, each a text
+- `captions.jsonl`, one object a line: {"video": "a.mp4", "caption": "..."}, or "captions": [...] with several, each a
+text
   or an object with a "text"; and, for worlds that can be played, "actions": one name for each frame;
 - `captions.csv` with the columns video and caption;
 - beside each video a text file of the same name: a.mp4 and a.txt.
@@ -63,7 +64,7 @@ def _from_jsonl(folder: Path) -> Iterator[Sample]:
         except json.JSONDecodeError as error:
             raise InputError(f"{path}, line {number} is not JSON ({error.msg}): write one object a line") from None
         if not isinstance(row, dict):
-            raise InputError(f"{path}, line {number} is not an object: write {{\"video\": ..., \"caption\": ...}}")
+            raise InputError(f'{path}, line {number} is not an object: write {{"video": ..., "caption": ...}}')
         yield _sample(folder, row, f"{path}, line {number}")
 
 

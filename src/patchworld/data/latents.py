@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,11 @@ def training_clips(sample: Sample) -> Iterable[tuple[Clip, slice]]:
 
 
 def encode_dataset(
-    samples: list[Sample], autoencoder: Autoencoder, grid: Grid, cache: Path, progress: Callable[[Iterable], Iterable] = iter
+    samples: list[Sample],
+    autoencoder: Autoencoder,
+    grid: Grid,
+    cache: Path,
+    progress: Callable[[Iterable], Iterable] = iter,
 ) -> list[LatentSample]:
     """Latents of all samples on the token `grid`, from `cache` where an earlier run has written them.
 
@@ -103,7 +108,7 @@ def _write_whole(path: Path, save: Callable) -> None:
 def _actions_by_latent_frame(actions: tuple[str, ...], start: int, frames: int) -> tuple[tuple[str, ...], ...]:
     """The names of the actions in the pixel frames of each latent frame: 1 for the first, 4 for the others."""
     edges = [start, *(start + 1 + 4 * step for step in range(frames))]
-    return tuple(actions[a:b] for a, b in zip(edges, edges[1:], strict=False))
+    return tuple(actions[a:b] for a, b in pairwise(edges))
 
 
 def _fingerprint(autoencoder: Autoencoder) -> str:

@@ -1,7 +1,7 @@
 """Adaptive layer norm for packed tokens, applied run by run.
 
-Tokens of one latent frame mostly share their noise level and action, so the numbers that modulate them are computed once
-a *run* of equal tokens, and spread by broadcasting. Looking them up token by token costs three times as much.
+Tokens of one latent frame mostly share their noise level and action, so the numbers that modulate them are computed
+once a *run* of equal tokens, and spread by broadcasting. Looking them up token by token costs three times as much.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ class Runs:
     groups: tuple[tuple[int, int], ...]
 
     def apply(self, function: Callable[..., Tensor], x: Tensor, *tables: Tensor) -> Tensor:
-        """`function(x, *rows)` for every run, with x (n, d) and tables (r, d); the function must work token by token."""
+        """`function(x, *rows)` for every run, x (n, d) and tables (r, d); the function works token by token."""
         if len(self.groups) > MOST_GROUPS:
             index = torch.repeat_interleave(self.lengths.to(x.device))
             return function(x, *(table[index] for table in tables))

@@ -8,7 +8,7 @@ LONGEST = (1000.0, 100.0, 100.0)  # turn time of the slowest pair over that of t
 
 
 def rotary_angles(positions: Tensor, head_width: int) -> Tensor:
-    """Angles (n, head_width / 2) for positions (n, 3): a quarter of the pairs turns with time, the rest with y and x."""
+    """Angles (n, head_width / 2) for positions (n, 3): a quarter of the pairs turns with time, the others with y, x."""
     pairs = head_width // 2
     time_pairs = pairs // 4
     y_pairs = (pairs - time_pairs) // 2

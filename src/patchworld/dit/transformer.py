@@ -1,7 +1,8 @@
 """The diffusion transformer: noisy spacetime tokens in, what the noise process predicts out (Peebles and Xie 2023).
 
-Each clip of a pack attends to its own tokens and, in the same softmax, to the words of its prompt, which enter every block as further
-keys and values. Noise levels differ from token to token, so that one model serves every mixture of given and dreamed spacetime.
+Each clip of a pack attends to its own tokens and, in the same softmax, to the words of its prompt, which enter every
+block as further keys and values. Noise levels differ from token to token, so that one model serves every mixture of
+given and dreamed spacetime.
 """
 
 import math
@@ -46,7 +47,9 @@ PRESETS = {
 
 
 class HeadNorm(nn.Module):
-    """Layer norm of each head's queries or keys: bounds the scores, which bfloat16 needs (Dehghani et al. 2023, section 2)."""
+    """Layer norm of each head's queries or keys: bounds the scores, which bfloat16 needs (Dehghani et al. 2023, section
+    2).
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -114,7 +117,7 @@ class DiffusionTransformer(nn.Module):
         self.init_weights()
 
     def init_weights(self) -> None:
-        """Xavier for matrices; zero for what modulates and for the output, so every block starts as the identity (adaLN-Zero)."""
+        """Xavier for matrices; zero for what modulates and for the output, so blocks start as the identity (adaLN-Zero)."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
@@ -134,7 +137,8 @@ class DiffusionTransformer(nn.Module):
         level           (n,) noise level of each token, 1 = pure noise, 0 = clean
         text            (m, text width) the encoded prompts of all clips, one after the other
         text_lengths    words of each clip's prompt
-        actions         (latent frames, actions) what happens in each latent frame of the pack; None says nothing about it
+        actions         (latent frames, actions) what happens in each latent frame of the pack; None says nothing
+        about it
         """
         runs = find_runs(pack, level)
         condition = self.embed_level(level_features(runs.levels))  # (r, d)
@@ -166,7 +170,9 @@ def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
     return torch.addcmul(shift, x, 1 + scale)
 
 
-def interleave(first: Tensor, second: Tensor, first_lengths: tuple[int, ...], second_lengths: tuple[int, ...]) -> Tensor:
+def interleave(
+    first: Tensor, second: Tensor, first_lengths: tuple[int, ...], second_lengths: tuple[int, ...]
+) -> Tensor:
     """Span by span the first tensor's rows, then the second's: a clip's tokens followed by its words."""
     pairs = zip(first.split(first_lengths), second.split(second_lengths), strict=True)
     return torch.cat([piece for pair in pairs for piece in pair])

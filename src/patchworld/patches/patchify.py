@@ -16,7 +16,7 @@ def patchify(latent: Tensor, patch: Grid) -> Tensor:
     height, width = latent.shape[-2:]
     if height % patch.space or width % patch.space:
         raise InputError(
-            f"latent of {width}x{height} does not divide into patches of {patch.space}: pad the clip to the token grid first"
+            f"latent of {width}x{height} does not divide into patches of {patch.space}: pad the clip to the token grid"
         )
     return rearrange(latent, "c f (h p) (w q) -> (f h w) (p q c)", p=patch.space, q=patch.space)
 
@@ -32,8 +32,8 @@ def positions(shape: Shape, frame_seconds: float) -> Tensor:
     """Where each token lies, (n, 3) float32: seconds, y and x.
 
     `frame_seconds` is the time from one token frame to the next, so a frame rate only changes how densely time is
-    sampled. y and x are measured from the centre of the picture, in units that make its area 16 x 16: a thing at the left edge
-    is at the left edge at every size, and the aspect ratio still shows.
+    sampled. y and x are measured from the centre of the picture, in units that make its area 16 x 16: a thing at the
+    left edge is at the left edge at every size, and the aspect ratio still shows.
     """
     frames, height, width = shape
     unit = 16 / (height * width) ** 0.5

@@ -11,8 +11,8 @@ clip is done.
 
 import json
 import multiprocessing
-import os
 import signal
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from patchworld.errors import InputError, RunError
+from patchworld.errors import InputError
+from patchworld.video.whole_file import disk_errors, whole_file
 
 CRF = 12
 INDEX_EVERY = 500  # clips between two writings of captions.jsonl: a stopped run leaves a usable data set
@@ -93,10 +94,6 @@ def write_dataset(
     jobs = [job for job in _jobs(folder, num_clips, seed, split, mix) if not _state_path(job).exists()]
     try:
         _render_all(jobs, workers, progress, folder, num_clips)
-    except OSError as error:
-        raise RunError(
-            f"cannot write to {folder}: {error.strerror or error}; free some space and run the same command again"
-        ) from error
     finally:
         write_index(folder)
     return folder
@@ -119,12 +116,16 @@ def _results(jobs: list[_Job], workers: int) -> Iterator[int]:
     if workers == 1 or len(jobs) < 2:
         yield from map(_write_clip, jobs)
         return
-    # spawn: a forked OpenGL context does not survive. Ctrl-C is for the parent, which then ends the workers.
+    # spawn: a forked OpenGL context does not survive.
     context = multiprocessing.get_context("spawn")
-    with context.Pool(
-        min(workers, len(jobs)), initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
-    ) as pool:
+    with context.Pool(min(workers, len(jobs)), initializer=_obey_parent) as pool:
         yield from pool.imap_unordered(_write_clip, jobs, chunksize=4)
+
+
+def _obey_parent() -> None:
+    """In a worker: Ctrl-C is for the parent, which then asks to end; ending by exit removes half-written files."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
 def _jobs(folder: Path, num_clips: int, seed: int, split: str, mix: tuple[SizeShare, ...]) -> Iterator[_Job]:
@@ -185,8 +186,9 @@ def _settle(folder: Path, settings: dict[str, Any]) -> None:
         return
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} is not empty and holds no playroom data set: choose a new or empty folder")
-    for part in ("clips", "states"):
-        (folder / part).mkdir(parents=True, exist_ok=True)
+    with disk_errors(folder):
+        for part in ("clips", "states"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
     _write_text(record, json.dumps(settings, indent=1) + "\n")
 
 
@@ -196,9 +198,5 @@ def _differences(found: dict[str, Any], wanted: dict[str, Any], keys: list[str])
 
 def _write_text(path: Path, text: str) -> None:
     """Write a whole file or none."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as file:
+        file.write(text.encode())

@@ -29,7 +29,7 @@ EVENT_ODDS = {
     "rolls behind a wall": (0.08, 13),
     "hits": (0.09, 9),
     "rolls down a ramp": (0.06, 13),
-    "knocks over a tower": (0.06, 9),
+    "knocks over a tower": (0.06, 13),
     "bites a pie": (0.06, 9),
     "blows out a candle": (0.05, 9),
     "is pushed": (0.08, 9),
@@ -44,6 +44,9 @@ HELD_OUT_EVENTS = (
     "blows out a candle",
     "is pushed",
 )
+ATTEMPTS_PER_EVENT = 60
+# Rolling resistance, as a rate of slowing per second, where a ball would otherwise leave the picture.
+DRAG = {"rolls down a ramp": 0.9, "is pushed": 0.8, "hits": 0.35, "knocks over a tower": 0.3}
 MOVING_CAMERA = 0.35
 CUT = 0.08
 CUT_EVENTS = ("rests", "falls and bounces", "hits", "knocks over a tower", "bites a pie", "blows out a candle")
@@ -63,13 +66,16 @@ def draw_scene(
 ) -> Scene:
     """One candidate for the scene number `index`; other attempts give other candidates."""
     rng = np.random.default_rng((seed, index, attempt))
-    # The event does not change with the attempt: otherwise hard events would become rare.
-    chosen = event or _event(np.random.default_rng((seed, index, 1 << 32)), frames, split)
+    # The event seldom changes with the attempt: otherwise hard events would become rare.
+    luck = np.random.default_rng((seed, index, 1 << 32, attempt // ATTEMPTS_PER_EVENT))
+    chosen = event or _event(luck, frames, split)
     bare, props, relation, count = LAYOUTS[chosen](rng, (frames - 1) / DEFAULT_FPS)
-    things = _dress(rng, bare, count, split)
+    things = _dress(rng, bare, count, split, {prop.colour for prop in props})
     view = _elevation(chosen, relation)
     shots = _shots(rng, chosen, frames, camera, view, size)
-    drag = {"rolls down a ramp": 0.9, "is pushed": 0.8, "hits": 0.35, "knocks over a tower": 0.3}.get(chosen, 0.0)
+    drag = DRAG.get(chosen, 0.0)
+    if chosen == "rolls down a ramp" and frames > 33:
+        drag = 1.8  # there is time to roll out of the picture
     return Scene(
         seed=seed,
         index=index,
@@ -99,9 +105,9 @@ def _event(rng: np.random.Generator, frames: int, split: str) -> str:
     return str(rng.choice(names, p=odds / odds.sum()))
 
 
-def _dress(rng: np.random.Generator, things: list[Thing], count: int, split: str) -> tuple[Thing, ...]:
-    """Give the things colours: the counted ones the same, all others different; mind the split."""
-    colours = [str(c) for c in rng.permutation(COLOURS)]
+def _dress(rng: np.random.Generator, things: list[Thing], count: int, split: str, taken: set[str]) -> tuple[Thing, ...]:
+    """Give the things colours: the counted ones the same, all others different and not `taken`; mind the split."""
+    colours = [str(c) for c in rng.permutation(COLOURS) if c not in taken]
     groups = [0 if i < count else i - count + 1 for i in range(len(things))]
     if split == "held_out" and things:
         chosen = int(rng.integers(max(groups) + 1))

@@ -231,7 +231,7 @@ def _topples(rng: np.random.Generator, seconds: float) -> Layout:
         float(rng.uniform(0.9, 1.0)),
         -direction * rng.uniform(1.4, 1.6),
         y,
-        velocity=(direction * rng.uniform(2.2, 2.8), 0.0, 0.0),
+        velocity=(direction * rng.uniform(2.6, 3.4), 0.0, 0.0),
     )
     return [ball], (tower,), "", 1
 

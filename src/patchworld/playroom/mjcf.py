@@ -92,7 +92,7 @@ def xml() -> str:
 <statistic center="0 0 0.6" extent="3.2" meansize="0.5" meanmass="1"/>
 <visual>
  <global fovy="50" offwidth="{MAX_SIDE}" offheight="{MAX_SIDE}"/>
- <quality offsamples="0" shadowsize="512" numslices="24" numstacks="16"/>
+ <quality offsamples="0" shadowsize="256" numslices="20" numstacks="12" numquads="1"/>
  <map znear="0.05" zfar="40" shadowclip="2.4" haze="0.35"/>
  <headlight ambient="0.3 0.3 0.3" diffuse="0 0 0" specular="0 0 0"/>
 </visual>

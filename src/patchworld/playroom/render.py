@@ -170,10 +170,13 @@ def pose(w: World, trajectory: Trajectory, frame: int) -> None:
     w.mujoco.mj_camlight(model, data)
 
 
-def show_actors(w: World) -> None:
-    """Make mouth, puffs, smoke and flame visible: where they stand below the ground they are not seen."""
+ACTORS = {"pie": ("jaw",), "candle": ("puff", "smoke", "flame")}
+
+
+def show_actors(w: World, scene: Scene) -> None:
+    """Make mouth, puffs, smoke and flame visible where the scene has a use for them; parked ones stand underground."""
     for name, geom in w.geoms.items():
-        if name.startswith(("jaw", "puff", "smoke", "flame")):
+        if any(name.startswith(ACTORS.get(prop.kind, ())) for prop in scene.props):
             w.model.geom_group[geom] = VISIBLE
 
 
@@ -182,7 +185,7 @@ def render(scene: Scene, trajectory: Trajectory) -> tuple[np.ndarray, list[dict[
     p = painter()
     w = p.world
     fill(w, scene)
-    show_actors(w)
+    show_actors(w, scene)
     p.light(scene)
     frames = np.empty((scene.frames, scene.height, scene.width, 3), np.uint8)
     visible = []

@@ -126,7 +126,7 @@ def _behind_wall(scene: Scene, run: Trajectory) -> bool:
     depth = [hidden_by_wall(scene, view(scene, f), run.position[f, 0], scene.things[0]) for f in range(scene.frames)]
     hidden = [d > 0.98 for d in depth]
     crossed = run.position[-1, 0, 0] * run.position[0, 0, 0] < 0
-    return depth[0] < -0.7 and depth[-1] < -0.5 and any(hidden) and bool(crossed)
+    return depth[0] < -0.9 and depth[-1] < -0.8 and any(hidden) and bool(crossed)
 
 
 def _hits(scene: Scene, run: Trajectory) -> bool:
@@ -148,8 +148,9 @@ def _ramp(scene: Scene, run: Trajectory) -> bool:
 def _topples(scene: Scene, run: Trajectory) -> bool:
     met = any(a.startswith("block") and b == "thing0" for pairs in run.contacts for a, b in pairs)
     tower = scene.props[0]
-    top = run.position[-1, len(scene.things) + tower.num_blocks - 1, 2]
-    return met and bool(top < 0.55 * tower.size[2])
+    top = run.position[-1, len(scene.things) + tower.num_blocks - 1]
+    aside = np.hypot(*(top[:2] - tower.position))
+    return met and bool(top[2] < 0.6 * tower.size[2] and aside > 0.5 * tower.size[0])
 
 
 def _changes(flag: str, before: bool) -> Callable[[Scene, Trajectory], bool]:

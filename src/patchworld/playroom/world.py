@@ -193,7 +193,7 @@ def fill(w: World, scene: Scene) -> None:
 def _mass(scene: Scene, thing: int) -> float:
     """Kilograms: a ball heavy enough for its tower, a target light enough to be seen moving."""
     if scene.event == "knocks over a tower":
-        return 3.0
+        return 4.0
     return 0.6 if scene.event == "hits" and thing == 1 else 1.0
 
 

@@ -13,8 +13,8 @@ from patchworld.model import save_autoencoder
 from patchworld.shapes import Shape
 from patchworld.train.loop import StepResult
 from patchworld.train.order import generator
-from patchworld.vae.autoencoder import SPACE, TIME
 from patchworld.vae import Autoencoder, AutoencoderConfig, BlockStatistics, start_from_components
+from patchworld.vae.autoencoder import SPACE, TIME
 from patchworld.video import contact_sheet, psnr, read, ssim
 
 CLIPS_PER_STEP = 8
@@ -80,7 +80,9 @@ class AutoencoderTask:
         chosen = int(torch.randint(len(self.samples), (), generator=draw))
         pixels = to_pixels(read(self.samples[chosen].path))
         frames, height, width = (min(have, most) for have, most in zip(pixels.shape[2:], MOST, strict=True))
-        for axis, length in enumerate((1 + (frames - 1) // TIME * TIME, height // SPACE * SPACE, width // SPACE * SPACE), 2):
+        for axis, length in enumerate(
+            (1 + (frames - 1) // TIME * TIME, height // SPACE * SPACE, width // SPACE * SPACE), 2
+        ):
             start = int(torch.randint(pixels.shape[axis] - length + 1, (), generator=draw))
             pixels = pixels.narrow(axis, start, length)
         return pixels
@@ -99,7 +101,9 @@ class AutoencoderTask:
         module.latent_mean.zero_()
         module.latent_scale.fill_(1.0)
         with torch.no_grad():
-            latents = [module.encode(self._crop(0, number))[0].flatten(1) for number in range(min(256, 4 * len(self.samples)))]
+            latents = [
+                module.encode(self._crop(0, number))[0].flatten(1) for number in range(min(256, 4 * len(self.samples)))
+            ]
         values = torch.cat(latents, dim=1)
         module.latent_mean.copy_(values.mean(1))
         module.latent_scale.fill_(1 / values.var(1).mean().sqrt())

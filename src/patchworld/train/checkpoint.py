@@ -1,7 +1,7 @@
 """Checkpoints: all that a stopped run needs to go on, written whole or not at all.
 
-A checkpoint is a folder `step-00001234` with tensors as safetensors and `state.json`. It is written under another name and
-renamed when it is complete; then older ones are removed.
+A checkpoint is a folder `step-00001234` with tensors as safetensors and `state.json`. It is written under another
+name and renamed when it is complete; then older ones are removed.
 """
 
 import json
@@ -20,7 +20,12 @@ KEPT = 2  # a damaged newest one leaves another
 
 
 def save_checkpoint(
-    folder: Path, step: int, model: nn.Module, ema: dict[str, Tensor], optimizer: torch.optim.Optimizer, state: dict[str, Any]
+    folder: Path,
+    step: int,
+    model: nn.Module,
+    ema: dict[str, Tensor],
+    optimizer: torch.optim.Optimizer,
+    state: dict[str, Any],
 ) -> None:
     """Write the checkpoint of `step` into `folder`. `state` is any JSON object."""
     target = folder / f"step-{step:08d}"
@@ -28,7 +33,9 @@ def save_checkpoint(
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, partial / "model.safetensors")
+        save_file(
+            {name: tensor.contiguous() for name, tensor in model.state_dict().items()}, partial / "model.safetensors"
+        )
         save_file({name: tensor.contiguous() for name, tensor in ema.items()}, partial / "ema.safetensors")
         save_file(_optimizer_tensors(optimizer), partial / "optimizer.safetensors")
         (partial / "state.json").write_text(json.dumps({"step": step, **state}))
@@ -36,7 +43,9 @@ def save_checkpoint(
         os.replace(partial, target)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
-        raise RunError(f"cannot write checkpoint {target} ({error.strerror}): free disk space and run the command again") from error
+        raise RunError(
+            f"cannot write checkpoint {target} ({error.strerror}): free disk space and run the command again"
+        ) from error
     for old in list_checkpoints(folder)[:-KEPT]:
         shutil.rmtree(old)
 
@@ -46,7 +55,9 @@ def list_checkpoints(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("step-*") if path.suffix != ".partial")
 
 
-def load_checkpoint(path: Path, model: nn.Module, ema: dict[str, Tensor], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+def load_checkpoint(
+    path: Path, model: nn.Module, ema: dict[str, Tensor], optimizer: torch.optim.Optimizer
+) -> dict[str, Any]:
     """Copy a checkpoint into `model`, `ema` and `optimizer`; returns its state."""
     try:
         tensors = load_file(path / "model.safetensors")
@@ -55,9 +66,8 @@ def load_checkpoint(path: Path, model: nn.Module, ema: dict[str, Tensor], optimi
         state = json.loads((path / "state.json").read_text())
         model.load_state_dict(tensors)
     except Exception as error:
-        raise InputError(
-            f"checkpoint {path} does not fit this run ({str(error).splitlines()[0]}): remove it, or start in another folder"
-        ) from error
+        trouble = f"checkpoint {path} does not fit this run ({str(error).splitlines()[0]})"
+        raise InputError(f"{trouble}: remove it or start in another folder") from error
     for name, tensor in ema.items():
         tensor.copy_(averages[name])
     for number, parameter in enumerate(p for group in optimizer.param_groups for p in group["params"]):

@@ -27,5 +27,7 @@ class TrainConfig(BaseModel):
     @model_validator(mode="after")
     def _one_budget(self) -> Self:
         if (self.minutes is None) == (self.steps is None):
-            raise ValueError(f"minutes={self.minutes} and steps={self.steps}: give exactly one of the two as the budget")
+            raise ValueError(
+                f"minutes={self.minutes} and steps={self.steps}: give exactly one of the two as the budget"
+            )
         return self

@@ -37,7 +37,9 @@ class StepResult:
 class Task(Protocol):
     """Something that can be trained."""
 
-    module: nn.Module
+    @property
+    def module(self) -> nn.Module:
+        """What is trained."""
 
     def step(self, step: int) -> StepResult:
         """Compute the loss of `step` and add its gradients to the module's parameters."""
@@ -65,17 +67,19 @@ def train(task: Task, config: TrainConfig, out: Path) -> Path:
         state = load_checkpoint(checkpoints[-1], module, ema, optimizer)
         step, seconds = state["step"], state["seconds"]
     peak = matmul_peak(torch.bfloat16 if config.precision == "bf16" else torch.float32)
-    print(
-        f"{'continuing at step ' + str(step) if checkpoints else 'starting'}: {sum(p.numel() for p in parameters) / 1e6:.2f} M "
-        f"parameters, {config.precision}, {torch.get_num_threads()} threads, matrix peak {peak / 1e9:.0f} GFLOP/s, in {out}",
-        file=sys.stderr,
-    )
+    size = sum(p.numel() for p in parameters) / 1e6
+    machine = f"{config.precision}, {torch.get_num_threads()} threads, matrix peak {peak / 1e9:.0f} GFLOP/s"
+    print(f"{out}: step {step}, {size:.2f} M parameters, {machine}", file=sys.stderr)
     saved = sampled = seconds
 
     def save() -> None:
         save_checkpoint(out / "checkpoints", step, module, ema, optimizer, {"seconds": seconds, "seed": config.seed})
 
-    with (out / "metrics.jsonl").open("a") as metrics, _interruptible() as interrupted, _progress(config) as bar:
+    with (
+        _open_metrics(out / "metrics.jsonl", step) as metrics,
+        _interruptible() as interrupted,
+        _progress(config) as bar,
+    ):
         while not interrupted() and progress(config, step, seconds) < 1:
             started = time.perf_counter()
             for group in optimizer.param_groups:
@@ -85,7 +89,8 @@ def train(task: Task, config: TrainConfig, out: Path) -> Path:
             norm = nn.utils.clip_grad_norm_(parameters, config.max_grad_norm).item()
             if not (math.isfinite(result.loss) and math.isfinite(norm)):
                 save()
-                raise RunError(f"loss {result.loss} or gradient {norm} at step {step} is not finite: lower lr={config.lr} and continue")
+                trouble = f"loss {result.loss} or gradient {norm} at step {step} is not finite"
+                raise RunError(f"{trouble}: lower lr={config.lr} and run the command again")
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             update_average(ema, module, min(config.ema_decay, (1 + step) / (10 + step)))
@@ -110,15 +115,13 @@ def train(task: Task, config: TrainConfig, out: Path) -> Path:
             if seconds - saved > 60 * config.save_minutes:
                 saved = seconds
                 save()
-    save()
-    stopped = progress(config, step, seconds) < 1
+        save()
+        if progress(config, step, seconds) < 1:
+            print(f"stopped at step {step}; run the same command again to continue", file=sys.stderr)
+        else:
+            _evaluate(task, ema, out, step, metrics)
     with averaged(module, ema):
         task.export(out / "model")
-    if stopped:
-        print(f"stopped at step {step}; run the same command again to continue", file=sys.stderr)
-    else:
-        with (out / "metrics.jsonl").open("a") as metrics:
-            _evaluate(task, ema, out, step, metrics)
     return out / "model"
 
 
@@ -128,7 +131,7 @@ def progress(config: TrainConfig, step: int, seconds: float) -> float:
 
 
 def learning_rate(config: TrainConfig, step: int, seconds: float) -> float:
-    """A linear warm-up, a constant, and a linear fall to zero over the last part of the budget (Haegele et al. 2024)."""
+    """Linear warm-up, a constant, and a linear fall to zero over the last part of the budget (Haegele et al. 2024)."""
     rising = min(1.0, (step + 1) / (config.lr_warmup_steps + 1))
     left = 1 - progress(config, step, seconds)
     falling = min(1.0, left / config.lr_decay) if config.lr_decay else 1.0
@@ -177,6 +180,15 @@ def _evaluate(task: Task, ema: dict[str, Tensor], out: Path, step: int, metrics:
     tqdm.write(f"step {step}: " + ", ".join(f"{name} {value:.4g}" for name, value in figures.items()), file=sys.stderr)
 
 
+def _open_metrics(path: Path, step: int) -> IO[str]:
+    """The file of metrics, without the steps that a killed run had done after its last checkpoint."""
+    if path.exists():
+        rows = [line for line in path.read_text().splitlines() if json.loads(line)["step"] <= step]
+        path.with_suffix(".partial").write_text("".join(row + "\n" for row in rows))
+        path.with_suffix(".partial").replace(path)
+    return path.open("a")
+
+
 def _write_row(file: IO[str], row: dict[str, float]) -> None:
     file.write(json.dumps({key: float(f"{value:.6g}") for key, value in row.items()}) + "\n")
     file.flush()
@@ -210,7 +222,9 @@ def _interruptible() -> Iterator:
 
 @contextlib.contextmanager
 def _progress(config: TrainConfig) -> Iterator[tqdm]:
-    with tqdm(total=100, unit="%", bar_format="{percentage:5.1f}% |{bar:20}| {postfix}", file=sys.stderr, mininterval=1) as bar:
+    with tqdm(
+        total=100, unit="%", bar_format="{percentage:5.1f}% |{bar:20}| {postfix}", file=sys.stderr, mininterval=1
+    ) as bar:
         yield bar
 
 

@@ -53,7 +53,7 @@ class TransformerTask:
         seed: int,
         tokens_per_step: int = TOKENS_PER_STEP,
     ) -> None:
-        """`sizes` and `text_sizes` are fields of TransformerConfig and TextConfig, `actions` the names the data knows."""
+        """`sizes` and `text_sizes` are fields of TransformerConfig and TextConfig, `actions` the names in the data."""
         torch.manual_seed(seed)
         tokenizer = train_tokenizer((text for sample in samples for text in sample.captions), VOCABULARY)
         text_config = TextConfig(vocab_size=tokenizer.vocab_size, **text_sizes)
@@ -106,7 +106,9 @@ class TransformerTask:
         """Mean loss over the dreamed tokens, their number, and the tokens of each caption."""
         noisy = self.process.corrupt(batch.clean.tokens, batch.noise, batch.level)
         text = self.text_encoder(batch.captions)
-        prediction = self.denoiser(batch.clean.with_tokens(noisy), batch.level, text.features, text.lengths, batch.actions)
+        prediction = self.denoiser(
+            batch.clean.with_tokens(noisy), batch.level, text.features, text.lengths, batch.actions
+        )
         each = self.process.loss(prediction, batch.clean.tokens, batch.noise, noisy, batch.level)
         dreamed = batch.cap == 1
         return each[dreamed].mean(), int(dreamed.sum()), text.lengths
@@ -155,4 +157,7 @@ class TransformerTask:
         weights = sum(p.numel() for p in self.denoiser.parameters()) - per_text
         text_weights = per_text + sum(p.numel() for p in self.text_encoder.blocks.parameters())
         pairs = sum(n * (n + m) for n, m in zip(lengths, text_lengths, strict=True))
-        return 6.0 * (sum(lengths) * weights + sum(text_lengths) * text_weights) + 12.0 * config.depth * config.width * pairs
+        return (
+            6.0 * (sum(lengths) * weights + sum(text_lengths) * text_weights)
+            + 12.0 * config.depth * config.width * pairs
+        )

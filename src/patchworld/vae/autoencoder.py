@@ -44,9 +44,7 @@ class Encoder(nn.Module):
         self.down = nn.Conv3d(fine * 8, coarse, 1)
         self.coarse = nn.ModuleList(ResidualBlock(coarse) for _ in range(config.encoder_depths[1]))
         self.norm = ChannelNorm(coarse)
-        self.conv_out = CausalConv3d(coarse, config.latent_channels)
-        nn.init.zeros_(self.conv_out.conv.weight)
-        nn.init.zeros_(self.conv_out.conv.bias)
+        self.conv_out = CausalConv3d(coarse, config.latent_channels, zero=True)
 
     def forward(self, pixels: Tensor, memory: Memory | None) -> Tensor:
         x = self.conv_in(fold(pixels, HALF_TIME, HALF_SPACE), memory)  # (b, fine, f/2, h/4, w/4)
@@ -69,9 +67,7 @@ class Decoder(nn.Module):
         self.up = nn.Conv3d(coarse, fine * 8, 1)
         self.fine = nn.ModuleList(ResidualBlock(fine) for _ in range(config.decoder_depths[0]))
         self.norm = ChannelNorm(fine)
-        self.conv_out = CausalConv3d(fine, 3 * HALF_TIME * HALF_SPACE**2)
-        nn.init.zeros_(self.conv_out.conv.weight)
-        nn.init.zeros_(self.conv_out.conv.bias)
+        self.conv_out = CausalConv3d(fine, 3 * HALF_TIME * HALF_SPACE**2, zero=True)
 
     def forward(self, latent: Tensor, memory: Memory | None) -> Tensor:
         x = self.conv_in(latent, memory)  # (b, coarse, f, h, w)
@@ -87,6 +83,8 @@ class Autoencoder(nn.Module):
     """Pixels in [-1, 1] to normalised latents and back, whole or streaming."""
 
     grid = Grid(TIME, SPACE)
+    latent_mean: Tensor
+    latent_scale: Tensor
 
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
@@ -99,7 +97,7 @@ class Autoencoder(nn.Module):
         self.register_buffer("latent_mean", torch.zeros(config.latent_channels))
         # One scale for all channels: giving faint detail the weight of what matters makes latents hard to diffuse.
         self.register_buffer("latent_scale", torch.ones(()))
-        self.to(memory_format=torch.channels_last_3d)
+        self.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # torch's stub forgets it
 
     @property
     def latent_channels(self) -> int:
@@ -108,7 +106,8 @@ class Autoencoder(nn.Module):
     def encode(self, pixels: Tensor, grid: Grid | None = None) -> Tensor:
         """Pixels (b, 3, f, h, w) in [-1, 1] to latents (b, c, 1 + (f-1)/4, h/8, w/8).
 
-        A clip off the `grid` (by default the autoencoder's own) is continued with its last frame, row and column up to it.
+        A clip off the `grid` (by default the autoencoder's own) is continued with its last frame, row and column up
+        to it.
         """
         return self.encode_chunk(pad(pixels, grid or self.grid), None, first=True)
 

@@ -15,7 +15,7 @@ Memory = dict[nn.Module, Tensor]
 
 
 def fold(x: Tensor, time: int, space: int) -> Tensor:
-    """Move blocks of `time` x `space` x `space` voxels into channels: (b, c, f*t, h*s, w*s) to (b, t*s*s*c, f, h, w)."""
+    """Move blocks of time x space x space voxels into channels: (b, c, f*t, h*s, w*s) to (b, t*s*s*c, f, h, w)."""
     folded = rearrange(x, "b c (f t) (h p) (w q) -> b f h w (t p q c)", t=time, p=space, q=space)
     return folded.permute(0, 4, 1, 2, 3)  # channels last in memory
 
@@ -29,9 +29,13 @@ def unfold(x: Tensor, time: int, space: int) -> Tensor:
 class CausalConv3d(nn.Module):
     """A 3x3x3 convolution whose output at a frame sees that frame and the two before it."""
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, *, zero: bool = False) -> None:
+        """`zero` starts with an output of zero."""
         super().__init__()
         self.conv = nn.Conv3d(in_channels, out_channels, 3, padding=(0, 1, 1))
+        if zero:
+            for parameter in self.conv.parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, memory: Memory | None) -> Tensor:
         past = None if memory is None else memory.get(self)
@@ -42,7 +46,7 @@ class CausalConv3d(nn.Module):
 
 
 class ChannelNorm(nn.Module):
-    """Layer norm over the channels of each voxel on its own (Ba et al. 2016): its CPU kernel is one pass over memory."""
+    """Layer norm over the channels of each voxel on its own (Ba et al. 2016): one pass over memory on a CPU."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -63,9 +67,7 @@ class ResidualBlock(nn.Module):
         self.norm1 = ChannelNorm(channels)
         self.conv1 = CausalConv3d(channels, channels)
         self.norm2 = ChannelNorm(channels)
-        self.conv2 = CausalConv3d(channels, channels)
-        nn.init.zeros_(self.conv2.conv.weight)
-        nn.init.zeros_(self.conv2.conv.bias)
+        self.conv2 = CausalConv3d(channels, channels, zero=True)
 
     def forward(self, x: Tensor, memory: Memory | None) -> Tensor:
         h = self.conv1(F.silu(self.norm1(x)), memory)

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from patchworld.errors import MediaError
@@ -35,12 +34,12 @@ _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 
 @contextmanager
-def open_video(path: str | Path, file: BinaryIO, kind: str) -> Iterator["VideoSource"]:
+def open_video(name: str, file: BinaryIO, kind: str) -> Iterator["VideoSource"]:
     """Open a checked file with FFmpeg's demuxer `kind`. Whatever libav raises inside the block becomes a MediaError."""
     import av
 
     def refuse(url: str, flags: int, options: dict[str, str]) -> Any:
-        raise MediaError(f"{path} refers to another file ({url}): patchworld opens only the file it is given")
+        raise MediaError(f"{name} refers to another file ({url}): patchworld opens only the file it is given")
 
     try:
         # max_pixels also binds the decoder that libav probes the file with, before anything here can see its size.
@@ -53,21 +52,21 @@ def open_video(path: str | Path, file: BinaryIO, kind: str) -> Iterator["VideoSo
             buffer_size=1 << 16,
             io_open=refuse,
         ) as container:
-            yield VideoSource(path, file, kind, container)
+            yield VideoSource(name, file, kind, container)
     except av.FFmpegError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        raise MediaError(f"{path} is damaged or no video: {reason}; copy or export the file again") from error
+        raise MediaError(f"{name} is damaged or no video: {reason}; copy or export the file again") from error
 
 
 class VideoSource:
     """An open video; see `patchworld.video.source.Source`. One pass over its pictures at a time."""
 
-    def __init__(self, path: str | Path, file: BinaryIO, kind: str, container: "InputContainer") -> None:
-        self._path, self._file, self._kind, self._container = path, file, kind, container
-        self._stream = _picture_stream(path, container)
+    def __init__(self, name: str, file: BinaryIO, kind: str, container: "InputContainer") -> None:
+        self._name, self._file, self._kind, self._container = name, file, kind, container
+        self._stream = _picture_stream(name, container)
         self._tick = Fraction(self._stream.time_base or Fraction(1, 1000))  # seconds
         self._first_pass: Iterator[av.VideoFrame] | None = None
-        check_picture_size(path, self._stream.codec_context.width, self._stream.codec_context.height)
+        check_picture_size(name, self._stream.codec_context.width, self._stream.codec_context.height)
         # Short ticks round a finer time (milliseconds in webm); a tick as long as a frame is exact.
         self.rounding = float(self._tick) / 2 if self._tick <= Fraction(1, 100) else 0.0
 
@@ -105,88 +104,107 @@ class VideoSource:
         """See `Source.pictures`. Decodes from the last key frame before `start`; what lies before that is not read."""
         view, origin, frame_seconds = self._view, self._origin, 1 / self.info.fps
         last: av.VideoFrame | None = None
-        last_time = 0.0
-        for number, frame in enumerate(self._frames_from(start)):
-            # Some avi files have no times: their frames follow each other at the average rate.
-            time = number * frame_seconds if frame.pts is None else float((frame.pts - origin) * self._tick)
+        last_time = -frame_seconds
+        for frame in self._frames_from(start):
+            clock = self._clock(frame)
+            # Old files have frames without a time: those follow the one before at the average rate.
+            time = last_time + frame_seconds if clock is None else float((clock - origin) * self._tick)
             if last is not None:
                 yield Picture(last_time, max(last_time, time), partial(upright, last, view))
             last, last_time = frame, time
         if last is not None:
             shown_for = float(last.duration * self._tick) if last.duration else frame_seconds
             yield Picture(last_time, last_time + shown_for, partial(upright, last, view))
+            self._check_end(last_time + shown_for)
+
+    def _check_end(self, seconds: float) -> None:
+        """Raise MediaError when a Matroska stream ends early: its demuxer passes over damaged clusters in silence."""
+        tagged = _seconds_of(self._stream.metadata.get("DURATION", ""))
+        if self._kind == "matroska" and tagged is not None and seconds < tagged - max(0.1, 3 / self.info.fps):
+            raise self._damage(self._origin + round(seconds / self._tick))
+
+    def _clock(self, frame: "av.VideoFrame") -> int | None:
+        """When a frame is shown, in ticks. Files in avi have decoding times only: they count from the first as well."""
+        return frame.dts if self._kind == "avi" else frame.pts
 
     @cached_property
     def _first_frame(self) -> "av.VideoFrame":
-        self._first_pass = self._decoded()
+        self._first_pass = self._decoded(after_seek=False)
         frame = next(self._first_pass, None)
         if frame is None:
-            raise MediaError(f"{self._path} holds no picture that can be decoded: export it again as mp4 (H.264)")
+            raise MediaError(f"{self._name} holds no picture that can be decoded: export it again as mp4 (H.264)")
         return frame
 
     @cached_property
     def _origin(self) -> int:
-        """Display time of the first frame in ticks: seconds are counted from it."""
-        return self._first_frame.pts or 0
+        """Time of the first frame in ticks: seconds are counted from it."""
+        return self._clock(self._first_frame) or 0
 
     @cached_property
     def _view(self) -> View:
-        return view_of(self._path, self._first_frame, self._stream.sample_aspect_ratio, self.note)
+        return view_of(self._name, self._first_frame, self._stream.sample_aspect_ratio, self.note)
 
     def _frames_from(self, start: float) -> Iterator["av.VideoFrame"]:
         """Decoded frames, the first of them shown at or before `start` seconds."""
         first, first_pass = self._first_frame, self._first_pass
         self._first_pass = None
-        can_seek = self._kind != "gif" and first.pts is not None
+        wanted = self._origin + math.floor(start / self._tick)
+        can_seek = self._kind != "gif" and self._clock(first) is not None
         # Key frames are found by decoding time, which runs ahead of display time: when the first frame found is
         # shown only after `start`, the search begins again further back, at last at the beginning.
-        for seconds_back in (0.0, 2.0) if can_seek else ():
-            wanted = self._origin + math.floor(start / self._tick)
+        for seconds_back in (0, 2, 10) if can_seek else ():
             target = wanted - math.floor(seconds_back / self._tick)
             if target <= self._origin:
                 break
             self._container.seek(target, stream=self._stream)
             first_pass = None  # the container has moved away from it
-            frames = self._decoded()
+            frames = self._decoded(after_seek=True)
             found = next(frames, None)
-            if found is not None and found.pts is not None and found.pts <= wanted:
+            clock = None if found is None else self._clock(found)
+            if found is not None and clock is not None and clock <= wanted:
                 yield found
                 yield from frames
                 return
         if first_pass is None:
             self._container.seek(self._origin, stream=self._stream)
-            yield from self._decoded()
+            yield from self._decoded(after_seek=False)
         else:
             yield first
             yield from first_pass
 
-    def _decoded(self) -> Iterator["av.VideoFrame"]:
+    def _decoded(self, after_seek: bool) -> Iterator["av.VideoFrame"]:
         """Decoded frames from where the container stands. Raises MediaError at the first sign of damage."""
         decoder = _decoder(self._stream)
         waiting: set[int] = set()  # display times of packets whose frame has not come out yet
-        watched = decoder.name in _ONE_FRAME_A_PACKET
-        floor: int | None = None  # frames shown before the key frame lean on frames that were not read: not judged
+        watched = self._kind in ("mov", "matroska") and decoder.name in _ONE_FRAME_A_PACKET
+        key_frame: int | None = None  # display time of the first packet
+        begun = False
         for packet in self._container.demux(self._stream):
-            if packet.size and packet.pts is not None:
-                floor = packet.pts if floor is None else floor
-                if watched and packet.pts >= floor and not packet.is_discard:
-                    waiting.add(packet.pts)
             if packet.is_corrupt:
                 raise self._damage(packet.pts)
+            if packet.size and packet.pts is not None:
+                key_frame = packet.pts if key_frame is None else key_frame
+                if watched and packet.pts >= key_frame and not packet.is_discard:
+                    waiting.add(packet.pts)
             for frame in decoder.decode(packet):
-                judged = frame.pts is None or floor is None or frame.pts >= floor
+                leading = frame.pts is not None and key_frame is not None and frame.pts < key_frame
+                if leading and (after_seek or frame.is_corrupt):
+                    continue  # shown before the key frame: it leans on frames that were not read
+                if after_seek and not begun and frame.pts is not None:
+                    waiting = {pts for pts in waiting if pts >= frame.pts}  # a gradual refresh shows nothing at first
+                begun = True
                 lost = [pts for pts in waiting if frame.pts is not None and pts < frame.pts]
-                if judged and (lost or frame.is_corrupt):
+                if lost or frame.is_corrupt:
                     raise self._damage(min(lost) if lost else frame.pts)
                 waiting.discard(frame.pts)
                 yield frame
-        if waiting:
+        if waiting and begun:
             raise self._damage(min(waiting))
 
     def _damage(self, pts: int | None) -> MediaError:
         seconds = float(((pts or 0) - (self._stream.start_time or 0)) * self._tick)
         return MediaError(
-            f"{self._path} is damaged at {max(0.0, seconds):.2f} s: a frame cannot be decoded; "
+            f"{self._name} is damaged at {max(0.0, seconds):.2f} s: a frame cannot be decoded; "
             "copy or export the file again, or read only the part before it"
         )
 
@@ -201,12 +219,8 @@ class VideoSource:
     def _declared_seconds(self) -> float | None:
         if self._stream.duration:
             return float(self._stream.duration * self._tick)
-        tag = self._stream.metadata.get("DURATION", "")  # Matroska: 00:01:02.345000000
-        try:
-            hours, minutes, seconds = (float(part) for part in tag.split(":"))
-        except ValueError:
-            return self._container.duration / 1e6 if self._container.duration else None
-        return hours * 3600 + minutes * 60 + seconds
+        whole_file = self._container.duration / 1e6 if self._container.duration else None
+        return _seconds_of(self._stream.metadata.get("DURATION", "")) or whole_file
 
     def _measure(self) -> tuple[int, float, float]:
         """Frames, seconds and frames a second of a file that does not declare them: counted without decoding."""
@@ -219,17 +233,17 @@ class VideoSource:
         return len(times), len(times) / rate, rate
 
 
-def _picture_stream(path: str | Path, container: "InputContainer") -> "VideoStream":
+def _picture_stream(name: str, container: "InputContainer") -> "VideoStream":
     """The video stream to read: the best one that is not the cover picture of a song."""
     from av.stream import Disposition
 
     best = container.streams.best("video")
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
-        raise MediaError(f"{path} holds no video, only sound or a cover picture: give a file with moving pictures")
+        raise MediaError(f"{name} holds no video, only sound or a cover picture: give a file with moving pictures")
     stream = next((s for s in streams if best is not None and s.index == best.index), streams[0])
     if stream.codec_context is None:
-        raise MediaError(f"{path} is coded in a way that this FFmpeg cannot decode: convert it to mp4 (H.264)")
+        raise MediaError(f"{name} is coded in a way that this FFmpeg cannot decode: convert it to mp4 (H.264)")
     return stream
 
 
@@ -252,3 +266,12 @@ def _decoder(stream: "VideoStream") -> "VideoCodecContext":
 def _clamped_rate(rate: float) -> float:
     """`rate` within what a clip may have: a picture a minute reads as one every ten seconds."""
     return min(max(rate, 0.1), 1000.0)
+
+
+def _seconds_of(tag: str) -> float | None:
+    """Seconds of a Matroska DURATION tag, 00:01:02.345000000, or None when it is none."""
+    try:
+        hours, minutes, seconds = (float(part) for part in tag.split(":"))
+    except ValueError:
+        return None
+    return hours * 3600 + minutes * 60 + seconds

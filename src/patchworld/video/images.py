@@ -6,14 +6,15 @@ import zlib
 from collections.abc import Iterator
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from patchworld.errors import MediaError
 from patchworld.shapes import MAX_FRAMES
+from patchworld.video.container import READABLE
 from patchworld.video.recipe import EXIF_IMAGE_DESCRIPTION, Note, pack_note, unpack_note
-from patchworld.video.source import Picture, VideoInfo, check_picture_size, on_white
+from patchworld.video.source import Picture, VideoInfo, check_picture_size, on_white, turned
 from patchworld.video.whole_file import disk_errors
 
 if TYPE_CHECKING:
@@ -22,6 +23,18 @@ if TYPE_CHECKING:
 STILL_FPS = 1.0  # a still has no rate of its own; patchworld's own images carry one in their note
 _EXIF_ORIENTATION = 0x0112
 _EXIF_MOST_BYTES = 60_000  # a jpg keeps its EXIF in one segment of 65,533 bytes
+
+# Orientation: swap x and y, then reverse x, then reverse y (EXIF 2.32, 4.6.4).
+_TURNS = {
+    1: (False, False, False),
+    2: (False, True, False),
+    3: (False, True, True),
+    4: (False, False, True),
+    5: (True, False, False),
+    6: (True, True, False),
+    7: (True, True, True),
+    8: (True, False, True),
+}
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 _SHORTEST_FRAME = 0.02  # seconds; browsers show an animated frame that asks for less, or for nothing, for a tenth
 _PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
@@ -33,12 +46,13 @@ class ImageSource:
     rounding = 0.0
     notices: tuple[str, ...] = ()
 
-    def __init__(self, path: str | Path, file: BinaryIO) -> None:
-        from PIL import Image
+    def __init__(self, name: str, file: BinaryIO) -> None:
+        from PIL import Image, UnidentifiedImageError
 
-        self._path = path
+        self._name = name
         try:
-            with warnings.catch_warnings():  # Pillow warns of large pictures; they are refused here
+            with warnings.catch_warnings():  # Pillow warns of large pictures, refused here, and of odd tags
+                warnings.simplefilter("ignore")
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
                 self._image: PillowImage = Image.open(file, formats=_FORMATS)
                 if self._image.format == "PNG":
@@ -46,28 +60,27 @@ class ImageSource:
                     file.seek(0)
                     self._image = Image.open(file, formats=_FORMATS)
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise MediaError(f"{path} is too large a picture: scale it down to 4096x4096 or less") from error
+            raise MediaError(f"{name} is too large a picture: scale it down to 4096x4096 or less") from error
+        except UnidentifiedImageError as error:
+            raise MediaError(f"{name} is no image that can be read: give an {READABLE} file") from error
         except _PILLOW_ERRORS as error:
             raise self._damage(error) from error
-        check_picture_size(path, *self._image.size)
+        check_picture_size(name, *self._image.size)
         # Phones append a preview or a depth map to a jpg, which Pillow counts as a frame.
         self._num_frames = getattr(self._image, "n_frames", 1) if self._image.format in ("PNG", "WEBP") else 1
         if self._num_frames > MAX_FRAMES:
-            raise MediaError(f"{path} has {self._num_frames} frames: at most {MAX_FRAMES}; cut it into parts")
+            raise MediaError(f"{name} has {self._num_frames} frames: at most {MAX_FRAMES}; cut it into parts")
 
     @cached_property
     def note(self) -> Note | None:
         if self._image.format == "PNG":
             return unpack_note(self._image.info.get("Comment"))
-        try:
-            return unpack_note(self._image.getexif().get(EXIF_IMAGE_DESCRIPTION))
-        except _PILLOW_ERRORS:
-            return None
+        return unpack_note(self._exif.get(EXIF_IMAGE_DESCRIPTION))
 
     @cached_property
     def info(self) -> VideoInfo:
         width, height = self._image.size
-        if self._orientation >= 5:
+        if _TURNS[self._orientation][0]:
             width, height = height, width
         if self._num_frames == 1:
             rate = self.note.fps if self.note else STILL_FPS
@@ -84,14 +97,20 @@ class ImageSource:
             yield Picture(time, end, partial(self._pixels, self._image.copy() if self._num_frames > 1 else self._image))
             time = end
 
+    @cached_property
+    def _exif(self) -> dict[int, Any]:
+        """The tags of a photograph; a damaged list of tags counts as none, the picture may be whole."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                return dict(self._image.getexif())
+            except _PILLOW_ERRORS:
+                return {}
+
     @property
     def _orientation(self) -> int:
-        """1 to 8 as in EXIF; from 5 on, width and height are swapped."""
-        try:
-            orientation = self._image.getexif().get(_EXIF_ORIENTATION, 1)
-        except _PILLOW_ERRORS:
-            return 1
-        return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
+        orientation = self._exif.get(_EXIF_ORIENTATION)
+        return orientation if orientation in _TURNS else 1
 
     def _show(self, number: int) -> float:
         """Decode frame `number` onto the canvas; for how many seconds it is shown."""
@@ -107,22 +126,21 @@ class ImageSource:
 
     def _pixels(self, image: "PillowImage") -> np.ndarray:
         """uint8 (height, width, 3): upright by EXIF, transparency on white, 16-bit grey scaled to 8."""
-        from PIL import ImageOps
-
         try:
-            image = ImageOps.exif_transpose(image)
             if image.mode.startswith("I"):
                 grey = (np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
-                return np.repeat(grey[:, :, None], 3, axis=2)
-            if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
-                return on_white(np.asarray(image.convert("RGBA")))
-            return np.array(image.convert("RGB"))
+                pixels = np.repeat(grey[:, :, None], 3, axis=2)
+            elif "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
+                pixels = on_white(np.asarray(image.convert("RGBA")))
+            else:
+                pixels = np.array(image.convert("RGB"))
         except _PILLOW_ERRORS as error:
             raise self._damage(error) from error
+        return np.ascontiguousarray(turned(pixels, *_TURNS[self._orientation]))
 
     def _damage(self, error: Exception) -> MediaError:
         reason = (str(error) or "unreadable").splitlines()[0]
-        return MediaError(f"{self._path} is a damaged image: {reason}; copy or export it again")
+        return MediaError(f"{self._name} is a damaged image: {reason}; copy or export it again")
 
 
 class ImageEncoder:

@@ -50,7 +50,7 @@ def read(
     _check_options(start, end, fps)
     if max_frames is not None and not 1 <= max_frames <= MAX_FRAMES:
         raise InputError(f"max_frames={max_frames} is out of range: use a whole number from 1 to {MAX_FRAMES}")
-    with open_source(path) as source:
+    with open_source(path, whole=start == 0 and end is None) as source:
         info = source.info
         rate = fps or info.fps
         seconds = min(info.duration, end or info.duration) - start
@@ -68,8 +68,8 @@ def read(
             count += 1
             if count == max_frames:
                 break
-        whole = start == 0 and end is None and fps is None and max_frames is None
-        recipe = source.note.recipe if whole and source.note else None
+        as_it_is = start == 0 and end is None and fps is None and max_frames is None
+        recipe = source.note.recipe if as_it_is and source.note else None
     return Clip(pixels[:count], rate, recipe)
 
 
@@ -93,7 +93,7 @@ def frames(
     _check_options(start, end, fps)
 
     def opened() -> Iterator[np.ndarray]:
-        with open_source(path) as source:
+        with open_source(path, whole=start == 0 and end is None) as source:
             yield from _sampled(path, source, start, end, fps or source.info.fps)
 
     return opened()

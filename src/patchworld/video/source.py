@@ -10,7 +10,7 @@ import numpy as np
 
 from patchworld.errors import MediaError
 from patchworld.shapes import MAX_PIXELS
-from patchworld.video.container import open_media
+from patchworld.video.container import one_line, open_media
 from patchworld.video.recipe import Note
 
 
@@ -65,27 +65,40 @@ class Source(Protocol):
 
 
 @contextmanager
-def open_source(path: str | Path) -> Iterator[Source]:
-    """Open a video or image for reading. Raises MediaError when it is not one, is damaged, or is too large."""
-    file, kind = open_media(path)
+def open_source(path: str | Path, *, whole: bool = False) -> Iterator[Source]:
+    """Open a video or image for reading. whole: all of it will be read, so it is worth checking more.
+
+    Raises MediaError when it is no video or image, is damaged, or is too large.
+    """
+    file, kind = open_media(path, whole=whole)
+    name = one_line(path)
     with file:
         if kind == "image":
             from patchworld.video.images import ImageSource
 
-            yield ImageSource(path, file)
+            yield ImageSource(name, file)
         else:
             from patchworld.video.decoding import open_video
 
-            with open_video(path, file, kind) as source:
+            with open_video(name, file, kind) as source:
                 yield source
 
 
-def check_picture_size(path: str | Path, width: int, height: int) -> None:
+def check_picture_size(name: str, width: int, height: int) -> None:
     """Raise MediaError for a picture of no size, or so large that decoding it could exhaust the memory."""
     if width < 1 or height < 1:
-        raise MediaError(f"{path} declares a picture of {width}x{height}: the file is damaged; export it again")
+        raise MediaError(f"{name} declares a picture of {width}x{height}: the file is damaged; export it again")
     if width * height > MAX_PIXELS:
-        raise MediaError(f"{path} has pictures of {width}x{height}, more than {MAX_PIXELS} pixels: scale it down")
+        raise MediaError(f"{name} has pictures of {width}x{height}, more than {MAX_PIXELS} pixels: scale it down")
+
+
+def turned(picture: np.ndarray, transposed: bool, mirrored: bool, upended: bool) -> np.ndarray:
+    """(height, width, 3) with x and y swapped, then x reversed, then y reversed, each if asked."""
+    if transposed:
+        picture = picture.transpose(1, 0, 2)
+    if mirrored:
+        picture = picture[:, ::-1]
+    return picture[::-1] if upended else picture
 
 
 def on_white(rgba: np.ndarray) -> np.ndarray:

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from patchworld.shapes import round_up
 from patchworld.video.recipe import Note
-from patchworld.video.source import check_picture_size, on_white
+from patchworld.video.source import check_picture_size, on_white, turned
 
 if TYPE_CHECKING:
     import av
@@ -35,11 +34,11 @@ class View:
     size: tuple[int, int]
 
 
-def view_of(path: str | Path, frame: "av.VideoFrame", pixel_shape: Fraction | None, note: Note | None) -> View:
+def view_of(name: str, frame: "av.VideoFrame", pixel_shape: Fraction | None, note: Note | None) -> View:
     """The view of a file from its first frame. Raises MediaError when the picture is too large."""
     shape = pixel_shape or Fraction(1)
     width, height = _square_pixels(frame.width, frame.height, shape)
-    check_picture_size(path, width, height)
+    check_picture_size(name, width, height)
     crop = None
     if note and note.size != (width, height) == tuple(round_up(side, 2) for side in note.size):
         crop = width, height = note.size  # the writer repeated an edge because H.264 takes even sizes only
@@ -73,12 +72,7 @@ def upright(frame: "av.VideoFrame", view: View) -> np.ndarray:
         array = on_white(array)
     if view.crop:
         array = array[: view.crop[1], : view.crop[0]]
-    if view.transposed:
-        array = array.transpose(1, 0, 2)
-    if view.mirrored:
-        array = array[:, ::-1]
-    if view.upended:
-        array = array[::-1]
+    array = turned(array, view.transposed, view.mirrored, view.upended)
     if (array.shape[1], array.shape[0]) != view.size:
         from patchworld.video.resize import fit_frame
 

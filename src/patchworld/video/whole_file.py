@@ -15,7 +15,7 @@ from patchworld.errors import RunError
 def whole_file(path: str | Path) -> Iterator[BinaryIO]:
     """A file, open to write and read, that takes the name `path` when the block ends without an error.
 
-    Until then it is a hidden file in the same folder, so that only a rename is left to do, and what was at `path` stays.
+    Until then it is a hidden file in the same folder, so that only a rename is left to do; what was at `path` stays.
     An error or Ctrl-C removes it. Raises RunError when the disk refuses.
     """
     target = Path(os.path.realpath(path))  # a link stays a link, what it points to is replaced

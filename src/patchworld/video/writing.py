@@ -29,7 +29,7 @@ class _Encoder(Protocol):
 
 
 def write(clip: Clip, path: str | Path, *, crf: int = 18) -> Path:
-    """Write `clip` to `path` and return the path. `Writer` says which formats there are, and what it promises and raises."""
+    """Write `clip` to `path` and return the path. `Writer` lists the formats, and what is promised and raised."""
     check_output(path, size=clip.size, fps=clip.fps, num_frames=clip.num_frames)
     with Writer(path, clip.size, clip.fps, recipe=clip.recipe, crf=crf) as writer:
         for frame in clip.frames:

@@ -125,7 +125,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     transformer.add_argument("--process", choices=("flow", "ddpm"), default="flow", help="noise process; default flow")
     transformer.add_argument(
-        "--tokens", type=int, default=5120, metavar="N", help="video tokens in each step; default 5120"
+        "--tokens", type=int, default=2560, metavar="N", help="video tokens of a pack, two packs a step; default 2560"
     )
     transformer.set_defaults(run=_train_transformer)
 
@@ -281,7 +281,7 @@ def _train_transformer(options: argparse.Namespace) -> None:
         autoencoder,
         autoencoder.grid * Grid(1, 2),
         options.out / "latents",
-        lambda s: tqdm(s, desc="encoding", unit="video"),
+        lambda s: tqdm(s, desc="encoding", unit="video", total=len(samples)),
     )
     process = PROCESSES[options.process]()
     sizes, names = PRESETS[options.preset], action_names(samples)

@@ -1,4 +1,5 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -7,7 +8,7 @@ from torch import nn
 from patchworld.errors import RunError
 from patchworld.train import TrainConfig, train
 from patchworld.train.checkpoint import list_checkpoints
-from patchworld.train.loop import StepResult, learning_rate, matmul_peak, progress
+from patchworld.train.loop import Loss, add_gradients, learning_rate, matmul_peak, progress
 from patchworld.train.order import generator
 
 QUICK = TrainConfig(steps=20, lr=0.05, lr_warmup_steps=2, precision="fp32")
@@ -22,15 +23,17 @@ class Line:
         self.stop_at, self.poison_at = stop_at, poison_at
         self.exported = None
 
-    def step(self, step: int) -> StepResult:
+    def parts(self, step: int) -> list[tuple[int, int]]:
         if step == self.stop_at:
             signal_interrupt()
-        x = torch.randn(16, 1, generator=generator(0, step))
+        return [(step, number) for number in range(3)]
+
+    def loss(self, part: tuple[int, int]) -> Loss:
+        x = torch.randn(16, 1, generator=generator(0, *part))
         loss = (self.module(x) - (2 * x + 1)).square().mean()
-        if step == self.poison_at:
+        if part[0] == self.poison_at:
             loss = loss * float("nan")
-        loss.backward()
-        return StepResult(loss.item(), 16, 96.0, {})
+        return Loss(loss, 16, 96.0)
 
     def evaluate(self, folder, step):
         return {"weight": self.module.weight.item()}
@@ -67,6 +70,24 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(tmp_path):
     assert losses(tmp_path / "parts") == losses(tmp_path / "whole")
     assert torch.equal(resumed.module.weight, whole.module.weight)
     assert resumed.exported == whole.exported
+
+
+def test_the_number_of_threads_changes_nothing(tmp_path):
+    runs = [TrainConfig(**{**QUICK.model_dump(), "threads": threads}) for threads in (1, 3)]
+    tasks = [Line(), Line()]
+    for task, config in zip(tasks, runs, strict=True):
+        train(task, config, tmp_path / str(config.threads))
+    assert torch.equal(tasks[0].module.weight, tasks[1].module.weight)
+
+
+def test_parts_weigh_the_same_and_their_gradients_add_up():
+    task = Line()
+    with ThreadPoolExecutor(2) as pool:
+        loss, tokens, flops = add_gradients(task, 0, list(task.module.parameters()), "fp32", pool)
+    mean = sum(task.loss(part).value for part in task.parts(0)) / 3
+    assert loss == pytest.approx(mean.item())
+    assert (tokens, flops) == (48, 288.0)
+    torch.testing.assert_close(task.module.weight.grad, torch.autograd.grad(mean, task.module.weight)[0])
 
 
 def test_a_run_that_is_done_stays_done(tmp_path):

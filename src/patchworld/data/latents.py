@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -72,13 +73,20 @@ def encode_dataset(
     """
     cache.mkdir(parents=True, exist_ok=True)
     weights = _fingerprint(autoencoder)
-    encoded = []
-    for sample in progress(samples):
+
+    def index_of(sample: Sample) -> Path:
         stat = sample.path.stat()
         key = f"{weights} {grid} {sample.path.resolve()} {stat.st_size} {stat.st_mtime_ns}"
         index = cache / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
         if not index.exists():
             _encode_sample(sample, autoencoder, grid, index)
+        return index
+
+    encoded = []
+    # A clip a thread, each with its own single-threaded matrix products.
+    with ThreadPoolExecutor(torch.get_num_threads(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        indices = list(progress(pool.map(index_of, samples)))
+    for sample, index in zip(samples, indices, strict=True):
         for part in json.loads(index.read_text()):
             actions = sample.actions and _actions_by_latent_frame(sample.actions, part["start"], part["shape"][0])
             path = cache / part["file"]

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from patchworld.data import Sample, to_clip, to_pixels
 from patchworld.model import save_autoencoder
 from patchworld.shapes import Shape
-from patchworld.train.loop import StepResult
+from patchworld.train.loop import Loss
 from patchworld.train.order import generator
 from patchworld.vae import Autoencoder, AutoencoderConfig, BlockStatistics, start_from_components
 from patchworld.vae.autoencoder import SPACE, TIME
@@ -43,19 +43,16 @@ class AutoencoderTask:
                 statistics.add(self._crop(0, number))
             start_from_components(self.module, statistics)
 
-    def step(self, step: int) -> StepResult:
-        noise = generator(self.seed, step, 2)
-        total, voxels, flops = 0.0, 0, 0.0
-        for number in range(CLIPS_PER_STEP):
-            pixels = self._crop(step, number)
-            latent = self.module.encode(pixels)
-            rebuilt = self.module.decode(latent + LATENT_NOISE * torch.randn(latent.shape, generator=noise))
-            loss = F.huber_loss(rebuilt, pixels, delta=EDGE) / EDGE
-            (loss / CLIPS_PER_STEP).backward()
-            total += loss.item() / CLIPS_PER_STEP
-            voxels += latent[0, 0].numel()
-            flops += self._flops(pixels)
-        return StepResult(total, voxels, flops, {})
+    def parts(self, step: int) -> list[tuple[int, int]]:
+        return [(step, number) for number in range(CLIPS_PER_STEP)]
+
+    def loss(self, part: tuple[int, int]) -> Loss:
+        pixels = self._crop(*part)
+        latent = self.module.encode(pixels)
+        noise = torch.randn(latent.shape, generator=generator(self.seed, *part, 2))
+        rebuilt = self.module.decode(latent + LATENT_NOISE * noise)
+        loss = F.huber_loss(rebuilt, pixels, delta=EDGE) / EDGE
+        return Loss(loss, latent[0, 0].numel(), self._flops(pixels))
 
     def evaluate(self, folder: Path, step: int) -> dict[str, float]:
         pairs = []
@@ -76,7 +73,7 @@ class AutoencoderTask:
 
     def _crop(self, step: int, number: int) -> Tensor:
         """A random window of a random sample, on the grid: (1, 3, f, h, w)."""
-        draw = generator(self.seed, step, 1, number)
+        draw = generator(self.seed, step, number, 1)
         chosen = int(torch.randint(len(self.samples), (), generator=draw))
         pixels = to_pixels(read(self.samples[chosen].path))
         frames, height, width = (min(have, most) for have, most in zip(pixels.shape[2:], MOST, strict=True))

@@ -20,6 +20,7 @@ class TrainConfig(BaseModel):
     max_grad_norm: PositiveFloat = 1.0
     ema_decay: float = Field(0.998, ge=0, lt=1)
     precision: Literal["bf16", "fp32"] = "bf16"
+    threads: PositiveInt | None = None  # that take parts of a step side by side; None: one for each core
     seed: int = Field(0, ge=0)
     save_minutes: PositiveFloat = 3.0
     sample_minutes: PositiveFloat = 10.0

@@ -1,8 +1,12 @@
 """The training loop: one for everything that is trained.
 
-What is trained is a `Task`: a module and a loss for a step. The loop knows nothing of videos; a task knows nothing of
+What is trained is a `Task`: a module and the losses of a step. The loop knows nothing of videos; a task knows nothing of
 optimizers, budgets, averages, checkpoints or progress. The number of a step is its only random state: data order
 and noise of step 1234 are functions of (seed, 1234), so a run that was stopped goes on as if it had not been.
+
+A step has several parts, each with a loss of its own, and threads take parts side by side. Threads inside one matrix
+product wait for each other thousands of times a step, and crawl as soon as anything else runs on the machine; these
+wait once. Gradients are added in the order of the parts, so the result does not depend on the number of threads.
 """
 
 import contextlib
@@ -10,10 +14,11 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -24,25 +29,30 @@ from patchworld.train.checkpoint import list_checkpoints, load_checkpoint, save_
 from patchworld.train.config import TrainConfig
 
 
-@dataclass(frozen=True)
-class StepResult:
-    """What a task says of one step, after its gradients are in place."""
+Part = TypeVar("Part")
 
-    loss: float
+
+@dataclass(frozen=True)
+class Loss:
+    """The loss of one part of a step, with its graph, and the work that is in it."""
+
+    value: Tensor
     tokens: int  # video tokens, or latent voxels
     flops: float  # of useful work, forward and backward
-    metrics: dict[str, float]
 
 
-class Task(Protocol):
+class Task(Protocol[Part]):
     """Something that can be trained."""
 
     @property
     def module(self) -> nn.Module:
         """What is trained."""
 
-    def step(self, step: int) -> StepResult:
-        """Compute the loss of `step` and add its gradients to the module's parameters."""
+    def parts(self, step: int) -> Sequence[Part]:
+        """What is learned from in `step`: equally weighted, and named only, so that it costs nothing to ask."""
+
+    def loss(self, part: Part) -> Loss:
+        """The loss of one part."""
 
     def evaluate(self, folder: Path, step: int) -> dict[str, float]:
         """Judge the module as it is (its weights are the averaged ones), leave pictures in `folder`, return figures."""
@@ -51,7 +61,7 @@ class Task(Protocol):
         """Write what was trained, in the form in which it is used."""
 
 
-def train(task: Task, config: TrainConfig, out: Path) -> Path:
+def train(task: Task[Any], config: TrainConfig, out: Path) -> Path:
     """Train `task` to the end of its budget, or to Ctrl-C; run it again to continue. Returns the folder of the model.
 
     `out` receives checkpoints/, metrics.jsonl, samples/ and, at the end or when stopped, model/.
@@ -68,7 +78,8 @@ def train(task: Task, config: TrainConfig, out: Path) -> Path:
         step, seconds = state["step"], state["seconds"]
     peak = matmul_peak(torch.bfloat16 if config.precision == "bf16" else torch.float32)
     size = sum(p.numel() for p in parameters) / 1e6
-    machine = f"{config.precision}, {torch.get_num_threads()} threads, matrix peak {peak / 1e9:.0f} GFLOP/s"
+    threads = config.threads or torch.get_num_threads()
+    machine = f"{config.precision}, {threads} threads, matrix peak {peak / 1e9:.0f} GFLOP/s"
     print(f"{out}: step {step}, {size:.2f} M parameters, {machine}", file=sys.stderr)
     saved = sampled = seconds
 
@@ -78,18 +89,18 @@ def train(task: Task, config: TrainConfig, out: Path) -> Path:
     with (
         _open_metrics(out / "metrics.jsonl", step) as metrics,
         _interruptible() as interrupted,
-        _progress(config) as bar,
+        _progress() as bar,
+        ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
     ):
         while not interrupted() and progress(config, step, seconds) < 1:
             started = time.perf_counter()
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(config, step, seconds)
-            with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bf16"):
-                result = task.step(step)
+            loss, tokens, flops = add_gradients(task, step, parameters, config.precision, pool)
             norm = nn.utils.clip_grad_norm_(parameters, config.max_grad_norm).item()
-            if not (math.isfinite(result.loss) and math.isfinite(norm)):
+            if not (math.isfinite(loss) and math.isfinite(norm)):
                 save()
-                trouble = f"loss {result.loss} or gradient {norm} at step {step} is not finite"
+                trouble = f"loss {loss} or gradient {norm} at step {step} is not finite"
                 raise RunError(f"{trouble}: lower lr={config.lr} and run the command again")
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
@@ -100,12 +111,11 @@ def train(task: Task, config: TrainConfig, out: Path) -> Path:
             row = {
                 "step": step,
                 "seconds": round(seconds, 2),
-                "loss": result.loss,
+                "loss": loss,
                 "lr": optimizer.param_groups[0]["lr"],
                 "grad_norm": norm,
-                "tokens_per_second": result.tokens / spent,
-                "peak_fraction": result.flops / spent / peak,
-                **result.metrics,
+                "tokens_per_second": tokens / spent,
+                "peak_fraction": flops / spent / peak,
             }
             _write_row(metrics, row)
             _show(bar, config, row)
@@ -123,6 +133,30 @@ def train(task: Task, config: TrainConfig, out: Path) -> Path:
     with averaged(module, ema):
         task.export(out / "model")
     return out / "model"
+
+
+def add_gradients(
+    task: Task[Any], step: int, parameters: Sequence[nn.Parameter], precision: str, pool: Executor
+) -> tuple[float, int, float]:
+    """Compute the parts of `step` on the threads of `pool` and add the mean gradient to the parameters.
+
+    Returns the mean loss, the tokens and the floating-point operations of the step.
+    """
+    parts = task.parts(step)
+
+    def compute(part: Any) -> tuple[Loss, tuple[Tensor | None, ...]]:
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):  # each thread has its own setting
+            loss = task.loss(part)
+        gradients = torch.autograd.grad(loss.value / len(parts), parameters, allow_unused=True)
+        return replace(loss, value=loss.value.detach()), gradients
+
+    total, tokens, flops = 0.0, 0, 0.0
+    for loss, gradients in pool.map(compute, parts):
+        total, tokens, flops = total + loss.value.item() / len(parts), tokens + loss.tokens, flops + loss.flops
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            if gradient is not None:
+                parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
+    return total, tokens, flops
 
 
 def progress(config: TrainConfig, step: int, seconds: float) -> float:
@@ -160,7 +194,7 @@ def averaged(module: nn.Module, ema: dict[str, Tensor]) -> Iterator[None]:
 
 
 def matmul_peak(dtype: torch.dtype, size: int = 2048) -> float:
-    """FLOP/s of a square matrix product on this machine: the best of several, after a warm-up."""
+    """FLOP/s of a square matrix product on all cores: the best of several, after a warm-up."""
     a, b = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
     fastest = math.inf
     for _ in range(6):
@@ -221,7 +255,7 @@ def _interruptible() -> Iterator:
 
 
 @contextlib.contextmanager
-def _progress(config: TrainConfig) -> Iterator[tqdm]:
+def _progress() -> Iterator[tqdm]:
     with tqdm(
         total=100, unit="%", bar_format="{percentage:5.1f}% |{bar:20}| {postfix}", file=sys.stderr, mininterval=1
     ) as bar:

@@ -14,12 +14,13 @@ from patchworld.patches import Pack, pack, patchify, positions
 from patchworld.shapes import Grid
 from patchworld.text import BuiltinTextEncoder, TextConfig, train_tokenizer
 from patchworld.train.conditions import draw_cap
-from patchworld.train.loop import StepResult
+from patchworld.train.loop import Loss
 from patchworld.train.order import PackOrder, generator
 from patchworld.vae import Autoencoder
 from patchworld.video import contact_sheet
 
-TOKENS_PER_STEP = 5120
+TOKENS_PER_PACK = 2560
+PACKS_PER_STEP = 2
 NO_PROMPT = 0.1  # part of the clips trained without their caption, for guidance
 NO_ACTIONS = 0.3  # part of the clips trained without their actions, for prompts alone
 HELD_OUT = 64  # clips
@@ -51,7 +52,7 @@ class TransformerTask:
         text_sizes: dict[str, int],
         actions: tuple[str, ...],
         seed: int,
-        tokens_per_step: int = TOKENS_PER_STEP,
+        tokens_per_pack: int = TOKENS_PER_PACK,
     ) -> None:
         """`sizes` and `text_sizes` are fields of TransformerConfig and TextConfig, `actions` the names in the data."""
         torch.manual_seed(seed)
@@ -71,16 +72,16 @@ class TransformerTask:
         self.samples = samples[: len(samples) - held_out]
         self.held_out = samples[len(samples) - held_out :] or samples[:1]
         lengths = [sample.shape.divided(self.patch).volume for sample in self.samples]
-        self.order = PackOrder(lengths, max(tokens_per_step, max(lengths)), seed)
+        self.order = PackOrder(lengths, max(tokens_per_pack, max(lengths)), seed)
 
-    def step(self, step: int) -> StepResult:
-        draw = generator(self.seed, step, 3)
-        batch = self.batch([self.samples[number] for number in self.order[step]], draw)
-        loss, num_dreamed, text_lengths = self.loss(batch)
-        loss.backward()
-        tokens = len(batch.level)
-        flops = self._flops(batch.clean.lengths, text_lengths)
-        return StepResult(loss.item(), tokens, flops, {"clips": len(batch.captions), "dreamed": num_dreamed / tokens})
+    def parts(self, step: int) -> list[int]:
+        """The packs of a step, numbered from the first of the run."""
+        return list(range(step * PACKS_PER_STEP, (step + 1) * PACKS_PER_STEP))
+
+    def loss(self, part: int) -> Loss:
+        batch = self.batch([self.samples[number] for number in self.order[part]], generator(self.seed, part, 3))
+        loss, _, text_lengths = self.mean_loss(batch)
+        return Loss(loss, len(batch.level), self._flops(batch.clean.lengths, text_lengths))
 
     def batch(self, samples: list[LatentSample], draw: torch.Generator) -> Batch:
         """A pack of `samples` with caption, noise, noise levels, given tokens and actions drawn from `draw`."""
@@ -102,7 +103,7 @@ class TransformerTask:
         ]
         return Batch(clean, noise, cap, level, captions, self._actions(samples, draw))
 
-    def loss(self, batch: Batch) -> tuple[Tensor, int, tuple[int, ...]]:
+    def mean_loss(self, batch: Batch) -> tuple[Tensor, int, tuple[int, ...]]:
         """Mean loss over the dreamed tokens, their number, and the tokens of each caption."""
         noisy = self.process.corrupt(batch.clean.tokens, batch.noise, batch.level)
         text = self.text_encoder(batch.captions)
@@ -117,7 +118,7 @@ class TransformerTask:
         """The loss on held-out clips, always with the same noise, and a contact sheet of fixed prompts."""
         total, count = 0.0, 0
         for number, sample in enumerate(self.held_out):
-            loss, dreamed, _ = self.loss(self.batch([sample], generator(self.seed, number, 4)))
+            loss, dreamed, _ = self.mean_loss(self.batch([sample], generator(self.seed, number, 4)))
             total, count = total + loss.item() * dreamed, count + dreamed
         model = self.model()
         shown = [sample for sample in self.held_out if sample.shape.frames > 1][:SHOWN] or self.held_out[:1]

@@ -150,8 +150,9 @@ class VideoSource:
         self._first_pass = None
         wanted = self._origin + math.floor(start / self._tick)
         can_seek = self._kind != "gif" and self._clock(first) is not None
-        # Key frames are found by decoding time, which runs ahead of display time: when the first frame found is
-        # shown only after `start`, the search begins again further back, at last at the beginning.
+        # Key frames are found by decoding time, which runs ahead of display time: when the first frame found is shown
+        # only after `start`, the search begins again further back, at last at the beginning. Streams that are refreshed
+        # gradually have places to seek to that are no key frames: nothing decoded from there can be trusted.
         for seconds_back in (0, 2, 10) if can_seek else ():
             target = wanted - math.floor(seconds_back / self._tick)
             if target <= self._origin:
@@ -161,7 +162,7 @@ class VideoSource:
             frames = self._decoded(after_seek=True)
             found = next(frames, None)
             clock = None if found is None else self._clock(found)
-            if found is not None and clock is not None and clock <= wanted:
+            if found is not None and found.key_frame and clock is not None and clock <= wanted:
                 yield found
                 yield from frames
                 return
@@ -174,6 +175,8 @@ class VideoSource:
 
     def _decoded(self, after_seek: bool) -> Iterator["av.VideoFrame"]:
         """Decoded frames from where the container stands. Raises MediaError at the first sign of damage."""
+        import av
+
         decoder = _decoder(self._stream)
         waiting: set[int] = set()  # display times of packets whose frame has not come out yet
         watched = self._kind in ("mov", "matroska") and decoder.name in _ONE_FRAME_A_PACKET
@@ -186,7 +189,12 @@ class VideoSource:
                 key_frame = packet.pts if key_frame is None else key_frame
                 if watched and packet.pts >= key_frame and not packet.is_discard:
                     waiting.add(packet.pts)
-            for frame in decoder.decode(packet):
+            try:
+                decoded = decoder.decode(packet)
+            except av.FFmpegError as error:
+                yield from (frame for frame in decoder.decode(None) if packet.pts and (frame.pts or 0) < packet.pts)
+                raise self._damage(packet.pts) from error
+            for frame in decoded:
                 leading = frame.pts is not None and key_frame is not None and frame.pts < key_frame
                 if leading and (after_seek or frame.is_corrupt):
                     continue  # shown before the key frame: it leans on frames that were not read
@@ -213,6 +221,9 @@ class VideoSource:
         if self._kind == "gif" and stream.frames and stream.duration:  # libav guesses, but has counted
             return _clamped_rate(stream.frames / float(stream.duration * self._tick))
         rate = float(stream.average_rate or 0)
+        if self._kind == "mov" and rate and stream.frames > 1 and stream.duration:
+            counted = stream.frames / float(stream.duration * self._tick)
+            rate = rate if abs(counted / rate - 1) < 0.01 else counted  # libav is misled by frames that are reordered
         # 1000 a second is what libav says of live recordings in milliseconds: it does not know.
         return _clamped_rate(rate) if 0 < rate < 1000 else None
 

@@ -30,34 +30,34 @@ def ssim(a: Clip | np.ndarray, b: Clip | np.ndarray) -> float:
     return float(np.mean([_frame_ssim(f, g) for f, g in zip(x, y, strict=True)]))
 
 
-def _frame_ssim(x: np.ndarray, y: np.ndarray) -> float:
+def _frame_ssim(a: np.ndarray, b: np.ndarray) -> float:
     """SSIM of two frames (height, width, 3)."""
-    x, y = x.astype(np.float64), y.astype(np.float64)
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    mean_x, mean_y = _blur(x), _blur(y)
-    var_x = _blur(x * x) - mean_x**2
-    var_y = _blur(y * y) - mean_y**2
-    cov = _blur(x * y) - mean_x * mean_y
+    # Counted from the middle grey: variances stay the same, and their small differences fit into single precision.
+    x, y = (frame.transpose(2, 0, 1).astype(np.float32) - 128 for frame in (a, b))
+    mean_x, mean_y, xx, yy, xy = _blur(np.stack([x, y, x * x, y * y, x * y]))
+    var_x, var_y, cov = xx - mean_x**2, yy - mean_y**2, xy - mean_x * mean_y
+    mean_x, mean_y = mean_x + 128, mean_y + 128
     top = (2 * mean_x * mean_y + c1) * (2 * cov + c2)
     bottom = (mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2)
-    return float((top / bottom).mean())
+    return float((top / bottom).mean(dtype=np.float64))
 
 
-def _blur(image: np.ndarray) -> np.ndarray:
-    """Gaussian mean of (height, width, 3) over each window that fits: rows first, then columns."""
-    for axis in (0, 1):
-        length = image.shape[axis]
-        window = min(_WINDOW, length - 1 + length % 2)
-        offsets = np.arange(window) - window // 2
-        weights = np.exp(-(offsets**2) / (2 * _SIGMA**2))
-        weights /= weights.sum()
-        room = length - window + 1
-        lines = np.moveaxis(image, axis, 0)
-        blurred = np.zeros((room, *lines.shape[1:]))
-        for at, weight in enumerate(weights):
-            blurred += weight * lines[at : at + room]
-        image = np.moveaxis(blurred, 0, axis)
-    return image
+def _blur(images: np.ndarray) -> np.ndarray:
+    """Gaussian mean over each window that fits, along the last two axes, which shrink by the window less one."""
+    for axis in (-2, -1):
+        lines = np.moveaxis(images, axis, 0)
+        window = min(_WINDOW, len(lines) - 1 + len(lines) % 2)
+        weights = np.exp(-((np.arange(window) - window // 2) ** 2) / (2 * _SIGMA**2))
+        weights = (weights / weights.sum()).astype(np.float32)
+        room = len(lines) - window + 1
+        blurred = lines[window // 2 :][:room] * weights[window // 2]
+        for at in range(window // 2):  # the window is symmetric: both sides at once
+            pair = lines[at : at + room] + lines[window - 1 - at :][:room]
+            pair *= weights[at]
+            blurred += pair
+        images = np.moveaxis(blurred, 0, axis)
+    return images
 
 
 def _same_shape(a: Clip | np.ndarray, b: Clip | np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -132,10 +132,10 @@ def on_display(
     number = 0
     for picture in pictures:
         while (instant := start + number / fps) < picture.end - slack:
-            if end is not None and instant >= end - 1e-6:
-                return
             yield picture
             number += 1
+            if end is not None and start + number / fps >= end - 1e-6:
+                return  # before the next picture is asked for: it would be decoded for nothing
 
 
 def _check_options(start: float, end: float | None, fps: float | None) -> None:

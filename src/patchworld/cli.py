@@ -2,28 +2,59 @@
 
 import argparse
 import difflib
+import io
+import os
 import re
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
 from patchworld import __version__
-from patchworld.errors import InputError, PatchworldError
+from patchworld.errors import InputError, PatchworldError, first_problem
 
 EXAMPLE = 'example: patchworld generate "a red ball rolls to the left on grass" -o ball.mp4'
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse whose complaints are one line with a remedy."""
+    """argparse whose complaints are an InputError: one line that names the value, the rule and the remedy."""
+
+    def __init__(self, **settings: Any) -> None:
+        # No abbreviations: one that works today may fit two options tomorrow.
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **settings)
+        self.words: list[str] = []
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        self.words = list(args or ())
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
-        if unknown := re.match(r"unrecognized arguments: (--?[\w-]+)", message):
-            known = [option for action in self._actions for option in action.option_strings]
-            near = difflib.get_close_matches(unknown[1], known, n=1)
-            message = f"unknown option {unknown[1]}" + (f"; did you mean {near[0]}?" if near else "")
-        print(f"{self.prog}: {message}; see {self.prog} --help", file=sys.stderr)
-        raise SystemExit(2)
+        choice = re.match(r"argument (.+?): invalid choice: '(.*)' \(choose from (.*)\)", message, re.DOTALL)
+        missing = re.match(r"the following arguments are required: (.*)", message)
+        surplus = re.match(r"unrecognized arguments: (.*)", message, re.DOTALL)
+        # What seems to be missing may be there, but misspelt: an unknown option is told first.
+        suspects = self.words if missing else surplus[1].split() if surplus else self.words[:1]
+        known = [option for action in self._actions for option in action.option_strings]
+        options = [word.split("=")[0] for word in suspects if re.match(r"--?[a-zA-Z]\S*$", word)]
+        if unknown := [option for option in options if option not in known]:
+            message = f"unknown option {unknown[0]} ({_nearest(unknown[0], known)})"
+        elif missing:
+            message = f"missing {missing[1]}"
+        elif surplus:
+            message = f"'{surplus[1]}' is one argument too many: put a text with spaces in quotes"
+        elif choice:
+            near = _nearest(choice[2], choice[3].replace("'", "").split(", "))
+            message = f"unknown {choice[1].lower()} '{choice[2]}' ({near})"
+        message = message.removeprefix("argument ").replace("invalid int value:", "not a whole number:")
+        message = message.replace("invalid float value:", "not a number:")
+        raise InputError(f"{message}; see {self.prog} --help")
+
+
+def _nearest(value: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(value, known, n=1, cutoff=0.65)
+    return f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,28 +62,55 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 is done, 2 input that cannot be used, 1 what the machine could not do, 130 Ctrl-C.
     """
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    options = _parse(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # the name of a file may have letters the terminal lacks
     try:
-        options.run(options)
-    except PatchworldError as error:
-        print(f"patchworld: {error}", file=sys.stderr)
-        return error.exit_status
-    except MemoryError:
-        print("patchworld: out of memory: ask for fewer frames or a smaller size", file=sys.stderr)
-        return 1
-    except BrokenPipeError:
-        return 1
-    except OSError as error:
-        print(
-            f"patchworld: {error.filename or 'a file'}: {error.strerror or error}; free it, or choose another place",
-            file=sys.stderr,
-        )
-        return 1
+        options = _parse(list(sys.argv[1:] if arguments is None else arguments))
+        with _plain_warnings():
+            answer = options.run(options)
+    except SystemExit:  # of --help and --version, which argparse has printed
+        answer = ""
     except KeyboardInterrupt:
-        print("patchworld: stopped; nothing was left half-written", file=sys.stderr)
-        return 130
+        return _fail("stopped; nothing was left half-written", 130)
+    except PatchworldError as error:
+        return _fail(str(error), error.exit_status)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{place}{error.strerror or error}; check the path, its permissions and the free disk space", 1)
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "memory" not in str(error):  # torch says it by a RuntimeError
+            raise
+        return _fail("out of memory: ask for fewer frames or a smaller size", 1)
+    return _print(answer)
+
+
+def _print(answer: str) -> int:
+    """Print the answer of a command. What reads it may be gone, as in `patchworld ... | head`, or full."""
+    try:
+        print(answer, end="\n" if answer else "", flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at exit
+        return 1 if isinstance(error, BrokenPipeError) else _fail(f"cannot print the result: {error.strerror}", 1)
     return 0
+
+
+def _fail(message: str, status: int) -> int:
+    print("patchworld:", " ".join(message.splitlines()), file=sys.stderr)  # one line, whatever a file name contains
+    return status
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Our warnings as one line each; those of libraries, which are for programmers, not at all."""
+
+    def show(message: Warning | str, *_: Any) -> None:
+        print(f"patchworld: {message}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.filterwarnings("always", module="patchworld")
+        warnings.showwarning = show  # type: ignore[assignment]  # of its six arguments only the first is asked for
+        yield
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
@@ -76,13 +134,13 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     generate.add_argument("--solver", metavar="NAME", help="euler, heun or ab2; ancestral or ddim for a DDPM model")
     generate.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same video; default 0")
     generate.add_argument("--negative", default="", metavar="TEXT", help="what to stay away from")
-    generate.set_defaults(run=_generate)
+    generate.set_defaults(run=_generate, parser=generate)
 
     replay = commands.add_parser("replay", help="make a generated file again from the recipe stored in it")
     replay.add_argument("video", type=Path, metavar="FILE", help="a file written by patchworld generate")
     _add_output(replay, required=False)
     _add_model(replay)
-    replay.set_defaults(run=_replay)
+    replay.set_defaults(run=_replay, parser=replay)
 
     reconstruct = commands.add_parser(
         "reconstruct", help="push a video through the autoencoder and measure what is lost"
@@ -92,7 +150,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     _add_model(reconstruct)
     reconstruct.add_argument("--from", dest="start", type=float, default=0.0, metavar="S", help="first second to use")
     reconstruct.add_argument("--to", dest="end", type=float, metavar="S", help="second to stop at")
-    reconstruct.set_defaults(run=_reconstruct)
+    reconstruct.set_defaults(run=_reconstruct, parser=reconstruct)
 
     data = commands.add_parser("data", help="make data sets").add_subparsers(
         title="kinds", metavar="KIND", required=True
@@ -107,14 +165,14 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     playroom.add_argument(
         "--split", choices=("train", "held_out"), default="train", help="with or without the things held out"
     )
-    playroom.set_defaults(run=_data_playroom)
+    playroom.set_defaults(run=_data_playroom, parser=playroom)
 
     train = commands.add_parser("train", help="train on a folder of videos with captions").add_subparsers(
         title="parts", metavar="PART", required=True
     )
     autoencoder = train.add_parser("autoencoder", help="train the video autoencoder")
     _add_training(autoencoder)
-    autoencoder.set_defaults(run=_train_autoencoder)
+    autoencoder.set_defaults(run=_train_autoencoder, parser=autoencoder)
     transformer = train.add_parser("transformer", help="train the diffusion transformer and its text encoder")
     _add_training(transformer)
     transformer.add_argument(
@@ -125,15 +183,13 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     transformer.add_argument("--process", choices=("flow", "ddpm"), default="flow", help="noise process; default flow")
     transformer.add_argument(
-        "--tokens", type=int, default=2560, metavar="N", help="video tokens of a pack, two packs a step; default 2560"
+        "--tokens", type=int, default=1280, metavar="N", help="video tokens of a pack, four packs a step; default 1280"
     )
-    transformer.set_defaults(run=_train_transformer)
+    transformer.set_defaults(run=_train_transformer, parser=transformer)
 
     options, unknown = parser.parse_known_args(arguments)
     if unknown:  # told by the command's own parser, which knows its options
-        chosen: Any = {_generate: generate, _replay: replay, _reconstruct: reconstruct, _data_playroom: playroom}
-        chosen |= {_train_autoencoder: autoencoder, _train_transformer: transformer}
-        chosen[options.run].error(f"unrecognized arguments: {' '.join(unknown)}")
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     return options
 
 
@@ -168,48 +224,49 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
 
 
 def _size(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d+)[xX×](\d+)", text)
+    match = re.fullmatch(r"(\d{1,9})[xX×](\d{1,9})", text)
     if not match:
         raise argparse.ArgumentTypeError(f"'{text}' is not a size: write width x height in pixels, such as 64x64")
     return int(match[1]), int(match[2])
 
 
-def _generate(options: argparse.Namespace) -> None:
+def _generate(options: argparse.Namespace) -> str:
     from patchworld.canvas import Canvas
     from patchworld.generate import Sampling
+    from patchworld.video import check_output
+    from patchworld.video.writing import IMAGE_SUFFIXES
 
     wanted = {name: getattr(options, name) for name in ("seed", "steps", "guidance", "solver")}
     sampling = Sampling(**{name: value for name, value in wanted.items() if value is not None})
     frames = options.frames
     if frames is None:
-        frames = 1 if options.out.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp") else 17
+        frames = 1 if options.out.suffix.lower() in IMAGE_SUFFIXES else 17
     canvas = Canvas(options.prompt, frames, options.size, options.fps, options.negative)
-    _check_output(options.out, frames)
+    check_output(options.out, size=canvas.size, fps=canvas.fps, num_frames=frames)  # before the work, not after it
     clip = _dream(options.model, canvas, sampling)
-    print(f"{clip.save(options.out)}: {clip.num_frames} frames of {clip.size[0]}x{clip.size[1]}, seed {sampling.seed}")
+    path, (width, height) = clip.save(options.out), clip.size
+    return f"{path}: {frames} {'frame' if frames == 1 else 'frames'} of {width}x{height}, seed {sampling.seed}"
 
 
-def _replay(options: argparse.Namespace) -> None:
+def _replay(options: argparse.Namespace) -> str:
     import numpy as np
 
     from patchworld.generate import from_recipe
-    from patchworld.video import read, read_recipe
+    from patchworld.video import check_output, read
 
-    made = read_recipe(options.video)
-    if made is None:
-        raise InputError(f"{options.video} carries no recipe: replay needs a file written by patchworld generate")
-    canvas, sampling = from_recipe(made)
+    before = read(options.video)
+    if before.recipe is None:
+        raise InputError(f"{options.video} carries no recipe: give a file as patchworld generate wrote it")
+    canvas, sampling = from_recipe(before.recipe)
     out = options.out or options.video.with_stem(options.video.stem + "-replay")
-    _check_output(out, canvas.frames)
-    clip = _dream(options.model, canvas, sampling, expected=made.get("model"))
-    clip.save(out)
-    before, after = read(options.video), read(out)
+    check_output(out, size=canvas.size, fps=canvas.fps, num_frames=canvas.frames)
+    after = read(_dream(options.model, canvas, sampling, before.recipe.get("model")).save(out))
     same = before.frames.shape == after.frames.shape and np.array_equal(before.frames, after.frames)
-    print(f"{out}: {'the same frames again' if same else 'frames differ: another machine, version or file format'}")
+    return f"{out}: {'the same frames again' if same else 'frames differ: another machine, version or file format'}"
 
 
 def _dream(folder: Path | None, canvas: Any, sampling: Any, expected: str | None = None) -> Any:
-    """Load the model and dream the canvas, with a progress bar."""
+    """Load the model and dream the canvas, with a progress bar when it takes longer than a moment."""
     from tqdm import tqdm
 
     from patchworld.model import load
@@ -217,52 +274,54 @@ def _dream(folder: Path | None, canvas: Any, sampling: Any, expected: str | None
     model = load(folder)
     if expected is not None and expected != model.hash:
         raise InputError(
-            f"the file was made by model {expected}, this one is {model.hash}: give its folder with --model"
+            f"the file was made by model {expected}, this one is {model.hash}: give the folder of that one with --model"
         )
-    with tqdm(total=sampling.steps, desc="dreaming", unit="step", leave=False) as bar:
+    with tqdm(total=sampling.steps, desc="dreaming", unit="step", leave=False, delay=0.3) as bar:
         return model.dream(canvas, sampling, on_step=lambda done, steps, latent: bar.update(done - bar.n))
 
 
-def _reconstruct(options: argparse.Namespace) -> None:
-    import torch
-
-    from patchworld.data import to_pixels
-    from patchworld.generate import decode
+def _reconstruct(options: argparse.Namespace) -> str:
+    from patchworld.generate import decode, encode
     from patchworld.model import DEFAULT, load_autoencoder
     from patchworld.shapes import Shape
-    from patchworld.video import psnr, read, ssim
+    from patchworld.video import check_output, psnr, read, ssim
 
+    check_output(options.out)
     clip = read(options.video, start=options.start, end=options.end)
-    _check_output(options.out, clip.num_frames)
+    check_output(options.out, size=clip.size, fps=clip.fps, num_frames=clip.num_frames)
     autoencoder = load_autoencoder(options.model or DEFAULT)
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        latent = autoencoder.encode(to_pixels(clip))[0]
+    latent = encode(autoencoder, clip)
     rebuilt = decode(autoencoder, latent, Shape(*clip.frames.shape[:3]), clip.fps)
     rebuilt.save(options.out)
     smaller = clip.frames.size / latent.numel()
     quality = f"PSNR {psnr(clip, rebuilt):.2f} dB, SSIM {ssim(clip, rebuilt):.4f}"
-    print(f"{options.out}: {quality}, {smaller:.0f} times fewer numbers")
+    return f"{options.out}: {quality}, {smaller:.0f} times fewer numbers"
 
 
-def _data_playroom(options: argparse.Namespace) -> None:
+def _data_playroom(options: argparse.Namespace) -> str:
     from patchworld.playroom import write_dataset
 
-    write_dataset(options.out, num_clips=options.clips, workers=options.workers, seed=options.seed, split=options.split)
+    folder = write_dataset(
+        options.out, num_clips=options.clips, workers=options.workers, seed=options.seed, split=options.split
+    )
+    return f"{folder}: {options.clips} clips, with captions.jsonl"
 
 
-def _train_autoencoder(options: argparse.Namespace) -> None:
+def _train_autoencoder(options: argparse.Namespace) -> str:
     from patchworld.data import read_dataset
     from patchworld.train import AutoencoderTask, train
     from patchworld.train.checkpoint import list_checkpoints
     from patchworld.vae import AutoencoderConfig
 
     config = _train_config(options, lr=5e-4)
+    samples = read_dataset(options.data)
+    _make_folder(options.out)
     fresh = not list_checkpoints(options.out / "checkpoints")
-    task = AutoencoderTask(read_dataset(options.data), AutoencoderConfig(), options.seed, fresh=fresh)
-    print(train(task, config, options.out))
+    folder = train(AutoencoderTask(samples, AutoencoderConfig(), options.seed, fresh=fresh), config, options.out)
+    return f"{folder}: see what it keeps of a video by patchworld reconstruct VIDEO -o out.mp4 --model {folder}"
 
 
-def _train_transformer(options: argparse.Namespace) -> None:
+def _train_transformer(options: argparse.Namespace) -> str:
     from tqdm import tqdm
 
     from patchworld.data import action_names, encode_dataset, read_dataset
@@ -274,19 +333,30 @@ def _train_transformer(options: argparse.Namespace) -> None:
     config = _train_config(options, lr=1e-3)
     if options.preset not in PRESETS:
         raise InputError(f"unknown preset '{options.preset}': known are {', '.join(PRESETS)}")
+    if options.tokens < 1:
+        raise InputError(f"tokens={options.tokens} is too few: give 1 or more; a pack holds at least one clip")
     autoencoder = load_autoencoder(options.autoencoder or DEFAULT)
     samples = read_dataset(options.data)
+    _make_folder(options.out)
     encoded = encode_dataset(
         samples,
         autoencoder,
         autoencoder.grid * Grid(1, 2),
         options.out / "latents",
-        lambda s: tqdm(s, desc="encoding", unit="video", total=len(samples)),
+        lambda s: tqdm(s, desc="encoding", unit="video", total=len(samples), delay=1),
     )
     process = PROCESSES[options.process]()
     sizes, names = PRESETS[options.preset], action_names(samples)
     task = TransformerTask(encoded, autoencoder, process, sizes, {}, names, options.seed, options.tokens)
-    print(train(task, config, options.out))
+    folder = train(task, config, options.out)
+    return f"{folder}: dream with it by patchworld generate PROMPT -o out.mp4 --model {folder}"
+
+
+def _make_folder(path: Path) -> None:
+    """Make the folder of a run before the work begins, not after some of it."""
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is a file: give the name of a folder")
+    path.mkdir(parents=True, exist_ok=True)
 
 
 def _train_config(options: argparse.Namespace, lr: float) -> Any:
@@ -294,26 +364,11 @@ def _train_config(options: argparse.Namespace, lr: float) -> Any:
 
     from patchworld.train import TrainConfig
 
+    names = ("minutes", "steps", "seed", "precision", "sample_minutes")
     try:
-        return TrainConfig(
-            minutes=options.minutes,
-            steps=options.steps,
-            lr=options.lr or lr,
-            seed=options.seed,
-            precision=options.precision,
-            sample_minutes=options.sample_minutes,
-        )
+        return TrainConfig(lr=lr if options.lr is None else options.lr, **{n: getattr(options, n) for n in names})
     except ValidationError as error:
-        first = error.errors()[0]
-        name = "".join(f"--{part}: " for part in first["loc"])
-        raise InputError(f"{name}{first['msg'].removeprefix('Value error, ')}") from error
-
-
-def _check_output(path: Path, frames: int) -> None:
-    """Refuse a file that could not be written before the work is done, not after."""
-    from patchworld.video import check_output
-
-    check_output(path, num_frames=frames)
+        raise InputError(first_problem(error)) from error
 
 
 if __name__ == "__main__":

@@ -9,6 +9,11 @@ PatchworldError
 A message names the value, the rule it breaks and the remedy, in one line. `assert` is for our own mistakes.
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
 
 class PatchworldError(Exception):
     """Base of every error that patchworld raises on purpose."""
@@ -39,3 +44,15 @@ def missing_extra(package: str, extra: str) -> RunError:
     return RunError(
         f"{package} is not installed: this needs the extra '{extra}'; run pip install 'patchworld[{extra}]'"
     )
+
+
+def first_problem(error: "ValidationError") -> str:
+    """The first thing pydantic complains of, as `place=value: rule`."""
+    first = error.errors()[0]
+    place, value = ".".join(str(part) for part in first["loc"]), first["input"]
+    if place and isinstance(value, str | int | float):
+        place += f"={str(value)[:40]}"
+    rule = {"missing": "missing", "extra_forbidden": "unknown", "unexpected_keyword_argument": "unknown"}.get(
+        first["type"], first["msg"].removeprefix("Value error, ")
+    )
+    return f"{place}: {rule[0].lower()}{rule[1:]}" if place else rule

@@ -6,24 +6,27 @@ Everything is done by four parts behind small protocols, so this file does not k
 an autoencoder, a denoiser, a text encoder and a noise process.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from patchworld.canvas import Canvas, lay_out
 from patchworld.diffusion import NoiseProcess, addressed_noise, check_seed, guided
-from patchworld.errors import InputError
+from patchworld.errors import InputError, RunError, first_problem
 from patchworld.patches import Pack, patchify, unpatchify
 from patchworld.shapes import Grid, Shape
 from patchworld.text import TextEncoder
 from patchworld.vae import Autoencoder
 from patchworld.video import Clip
 
-LATENT_FRAMES_AT_ONCE = 8  # decoded together, so memory does not grow with the length of a video
+LATENT_FRAMES_AT_ONCE = 8  # encoded or decoded together, so memory does not grow with the length of a video
+BYTES_PER_PIXEL = 40  # of memory, for one pixel of a canvas while it is dreamed; measured with the preset small
 
 
 class Denoiser(Protocol):
@@ -80,6 +83,7 @@ now.
 def generate(world: World, canvas: Canvas, sampling: Sampling | None = None, on_step: OnStep | None = None) -> Clip:
     """Dream what the canvas leaves open. The same world, canvas and sampling give the same clip."""
     sampling = sampling or Sampling()
+    _check_memory(canvas.shape)
     with torch.autocast("cpu", torch.bfloat16):
         layout = lay_out(canvas, world.autoencoder, world.patch)
         latent_shape = (world.autoencoder.latent_channels, *layout.latent)
@@ -110,7 +114,22 @@ def generate(world: World, canvas: Canvas, sampling: Sampling | None = None, on_
         fresh_noise=noise,
         on_step=report,
     )
+    if not tokens.isfinite().all():
+        raise RunError(f"the model made numbers that are not finite: lower guidance={sampling.guidance} or retrain it")
     return decode(world.autoencoder, to_latent(tokens), canvas.shape, canvas.fps)
+
+
+def encode(autoencoder: Autoencoder, clip: Clip) -> Tensor:
+    """A clip as its latent (c, f, h, w), encoded some frames at a time."""
+    shape = Shape(*clip.frames.shape[:3])
+    full = shape.padded(autoencoder.grid)
+    margin = [(0, after - before) for after, before in zip(full, shape, strict=True)]
+    frames = torch.from_numpy(np.pad(clip.frames, [*margin, (0, 0)], mode="edge"))
+    stride = LATENT_FRAMES_AT_ONCE * autoencoder.grid.time
+    pieces = frames.tensor_split(tuple(range(1 + stride, full.frames, stride)))
+    pixels = (piece.permute(3, 0, 1, 2)[None].float() / 127.5 - 1 for piece in pieces)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        return torch.cat([latent[0] for latent in autoencoder.encode_stream(pixels)], dim=1)
 
 
 def decode(autoencoder: Autoencoder, latent: Tensor, shape: Shape, fps: float) -> Clip:
@@ -129,15 +148,43 @@ def recipe(canvas: Canvas, sampling: Sampling) -> dict[str, Any]:
     return {**wanted, "size": list(canvas.size), **vars(sampling)}
 
 
+class _Recipe(BaseModel):
+    """A recipe as it comes back from a file, which anyone may have written."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    model: str = ""
+    prompt: str
+    frames: int
+    size: list[int] = Field(min_length=2, max_length=2)
+    fps: float
+    negative: str
+    seed: int
+    steps: int
+    guidance: float
+    solver: str | None
+
+
 def from_recipe(made: dict[str, Any]) -> tuple[Canvas, Sampling]:
-    """The inverse of `recipe`."""
+    """The inverse of `recipe`. Raises InputError when it is not one."""
     try:
-        canvas = Canvas(
-            **{name: made[name] for name in ("prompt", "frames", "fps", "negative")}, size=tuple(made["size"])
+        r = _Recipe.model_validate(made)
+        canvas = Canvas(r.prompt, r.frames, (r.size[0], r.size[1]), r.fps, r.negative)
+        return canvas, Sampling(r.seed, r.steps, r.guidance, r.solver)
+    except (ValidationError, InputError) as error:
+        problem = first_problem(error) if isinstance(error, ValidationError) else error
+        raise InputError(f"the recipe in this file cannot be used: {problem}; generate the clip anew") from error
+
+
+def _check_memory(shape: Shape) -> None:
+    """Refuse at once what this machine could not hold after hours."""
+    needed = BYTES_PER_PIXEL * shape.volume
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else needed
+    if needed > there:
+        raise RunError(
+            f"{shape.frames} frames of {shape.width}x{shape.height} need {needed / 1e9:.0f} GB of memory, there are "
+            f"{there / 1e9:.0f}: ask for fewer frames or a smaller size"
         )
-        return canvas, Sampling(**{name: made[name] for name in vars(Sampling())})
-    except (KeyError, TypeError) as error:
-        raise InputError(f"the recipe in this file lacks {error}: it was not written by patchworld generate") from error
 
 
 def _reader(world: World, pack: Pack, prompt: str) -> Callable[[Tensor, Tensor], Tensor]:

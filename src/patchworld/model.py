@@ -7,31 +7,70 @@ text.safetensors            the text encoder, with tokenizer.json
 """
 
 import hashlib
-import json
-import os
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, Self
 
 import torch
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_safetensors
 from torch import nn
 
 from patchworld.canvas import Canvas
 from patchworld.diffusion import DDPM, RectifiedFlow
 from patchworld.dit import DiffusionTransformer, TransformerConfig
-from patchworld.errors import ModelError, RunError
+from patchworld.errors import ModelError, first_problem
 from patchworld.generate import OnStep, Sampling, generate, recipe
 from patchworld.shapes import Grid
 from patchworld.text import BuiltinTextEncoder, TextConfig, Tokenizer
 from patchworld.vae import Autoencoder, AutoencoderConfig
 from patchworld.video import Clip
+from patchworld.video.whole_file import disk_errors, whole_file
 
 DEFAULT = Path(__file__).parent / "weights" / "playroom"
-C = TypeVar("C", bound=BaseModel)
 PROCESSES = {"flow": RectifiedFlow, "ddpm": DDPM}
+STRICT = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class _Flow(BaseModel):
+    model_config = STRICT
+    kind: Literal["flow"] = "flow"
+    settings: RectifiedFlow
+
+
+class _DDPM(BaseModel):
+    model_config = STRICT
+    kind: Literal["ddpm"] = "ddpm"
+    settings: DDPM
+
+
+class Description(BaseModel):
+    """What model.json says. An autoencoder on its own has no other parts."""
+
+    model_config = STRICT
+
+    autoencoder: AutoencoderConfig
+    transformer: TransformerConfig | None = None
+    text: TextConfig | None = None
+    process: Annotated[_Flow | _DDPM, Field(discriminator="kind")] | None = None
+    made_by: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if self.transformer and self.text and self.process:
+            have, transformer = self.autoencoder.latent_channels, self.transformer
+            outputs = self.process.settings.num_outputs(transformer.num_inputs)
+            for name, value, fitting in (
+                ("latent_channels", transformer.latent_channels, have),
+                ("text_width", transformer.text_width, self.text.width),
+                ("num_outputs", transformer.num_outputs, outputs),
+            ):
+                if value != fitting:
+                    raise ValueError(f"transformer.{name}={value} does not fit the other parts, which need {fitting}")
+        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,89 +114,78 @@ class Model:
 
 
 def load(folder: str | Path | None = None) -> Model:
-    """The model in `folder`, or the one that comes with patchworld."""
+    """The model in `folder`, or the one that comes with patchworld. Raises ModelError when it cannot be used."""
     folder = Path(folder) if folder is not None else DEFAULT
     description = _description(folder)
+    if not (description.transformer and description.text and description.process):
+        raise ModelError(
+            f"{folder} holds no transformer, only an autoencoder: give the folder of a whole model, "
+            "as patchworld train transformer writes it"
+        )
     autoencoder = load_autoencoder(folder)
-    denoiser = DiffusionTransformer(_config(TransformerConfig, description, "transformer", folder))
-    tokenizer = Tokenizer.load(folder / "tokenizer.json")
-    text_encoder = BuiltinTextEncoder(_config(TextConfig, description, "text", folder), tokenizer)
+    denoiser = DiffusionTransformer(description.transformer)
+    text_encoder = BuiltinTextEncoder(description.text, Tokenizer.load(folder / "tokenizer.json"))
     _load_weights(denoiser, folder / "transformer.safetensors")
     _load_weights(text_encoder, folder / "text.safetensors")
-    kind, fields = description["process"]["kind"], description["process"]["settings"]
     # Matrix products run in bfloat16; keeping the weights so saves a conversion at every step.
     denoiser.bfloat16()
     text_encoder.bfloat16()
-    return Model(autoencoder, denoiser.eval(), text_encoder.eval(), PROCESSES[kind](**fields), _hash(folder))
+    return Model(autoencoder, denoiser.eval(), text_encoder.eval(), description.process.settings, _hash(folder))
 
 
 def save(model: Model, folder: Path, made_by: dict[str, Any] | None = None) -> None:
     """Write all four parts, whole or not at all. `made_by` is kept in model.json for people to read."""
-    kind = next(name for name, process in PROCESSES.items() if isinstance(model.process, process))
-    description = {
-        "autoencoder": model.autoencoder.config.model_dump(mode="json"),
-        "transformer": model.denoiser.config.model_dump(mode="json"),
-        "text": model.text_encoder.config.model_dump(mode="json"),
-        "process": {"kind": kind, "settings": asdict(model.process)},
-        "made_by": made_by or {},
-    }
+    process = model.process
+    description = Description(
+        autoencoder=model.autoencoder.config,
+        transformer=model.denoiser.config,
+        text=model.text_encoder.config,
+        process=_Flow(settings=process) if isinstance(process, RectifiedFlow) else _DDPM(settings=process),
+        made_by=made_by or {},
+    )
     parts = {"autoencoder": model.autoencoder, "transformer": model.denoiser, "text": model.text_encoder}
     _save(folder, description, parts, {"tokenizer.json": model.text_encoder.tokenizer.to_json()})
 
 
 def load_autoencoder(folder: Path) -> Autoencoder:
     """The autoencoder in the folder of a model, or in a folder of its own."""
-    autoencoder = Autoencoder(_config(AutoencoderConfig, _description(folder), "autoencoder", folder))
+    autoencoder = Autoencoder(_description(folder).autoencoder)
     _load_weights(autoencoder, folder / "autoencoder.safetensors")
     return autoencoder.eval()
 
 
 def save_autoencoder(autoencoder: Autoencoder, folder: Path) -> None:
     """Write an autoencoder that has no transformer yet."""
-    _save(folder, {"autoencoder": autoencoder.config.model_dump(mode="json")}, {"autoencoder": autoencoder}, {})
+    _save(folder, Description(autoencoder=autoencoder.config), {"autoencoder": autoencoder}, {})
 
 
-def _save(folder: Path, description: dict[str, Any], parts: dict[str, nn.Module], texts: dict[str, str]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        for name, part in parts.items():
-            tensors = {key: tensor.to(torch.bfloat16).contiguous() for key, tensor in part.state_dict().items()}
-            path = folder / f"{name}.safetensors"
-            save_file(tensors, path.with_suffix(".partial"))
-            os.replace(path.with_suffix(".partial"), path)
-        for name, text in {**texts, "model.json": json.dumps(description, indent=1) + "\n"}.items():
-            (folder / f"{name}.partial").write_text(text, encoding="utf-8")
-            os.replace(folder / f"{name}.partial", folder / name)
-    except OSError as error:
-        raise RunError(
-            f"cannot write the model to {folder} ({error.strerror}): free disk space or choose another folder"
-        ) from error
+def _save(folder: Path, description: Description, parts: dict[str, nn.Module], texts: dict[str, str]) -> None:
+    texts = {"model.json": description.model_dump_json(indent=1) + "\n", **texts}
+    contents = {name: text.encode() for name, text in texts.items()}
+    for name, part in parts.items():
+        tensors = {key: tensor.to(torch.bfloat16).contiguous() for key, tensor in part.state_dict().items()}
+        contents[f"{name}.safetensors"] = to_safetensors(tensors)
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    # All files are written before the first takes its name; model.json takes it last.
+    with ExitStack() as names:
+        for name, content in contents.items():
+            file = names.enter_context(whole_file(folder / name))
+            with disk_errors(folder / name):
+                file.write(content)
+                file.flush()
 
 
-def _description(folder: Path) -> dict[str, Any]:
+def _description(folder: Path) -> Description:
     path = folder / "model.json"
-    if not path.is_file():
+    try:
+        return Description.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
         raise ModelError(
             f"{folder} holds no model.json: give the folder of a model, such as OUT/model of a training run"
-        )
-    try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelError(f"{path} is not JSON ({error}): restore it from where the model came from") from error
-    return description
-
-
-def _config(kind: type[C], description: dict[str, Any], part: str, folder: Path) -> C:
-    if part not in description:
-        raise ModelError(
-            f"{folder / 'model.json'} describes no {part}: give the folder of a whole model, as training writes it"
-        )
-    try:
-        return kind.model_validate(description[part])
+        ) from None
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(key) for key in first["loc"])
-        raise ModelError(f"{folder / 'model.json'}: {part}.{place} {first['msg'].lower()}; restore the file") from error
+        raise ModelError(f"{path}: {first_problem(error)}; restore the file from where the model came from") from error
 
 
 def _load_weights(module: nn.Module, path: Path) -> None:
@@ -178,7 +206,7 @@ def _load_weights(module: nn.Module, path: Path) -> None:
         if tensor.shape != own[name].shape:
             wrong = f"{tuple(tensor.shape)} instead of {tuple(own[name].shape)}"
             raise ModelError(f"{path} does not fit model.json: {name} is {wrong}; restore both files together")
-        if not tensor.isfinite().all():
+        if not tensor.float().isfinite().all():
             raise ModelError(f"{path}: {name} holds numbers that are not finite; restore the file")
     module.load_state_dict(tensors)
 

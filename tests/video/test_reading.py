@@ -108,7 +108,16 @@ def test_a_part_is_the_slice_of_the_whole(tmp_path, suffix, codec, options):
     pixels = "rgb8" if codec == "gif" else "yuv420p"
     path = encode(tmp_path / f"v{suffix}", scene(60), fps=20, codec=codec, pixels=pixels, options=options)
     whole = read(path)
-    for start, end in [(0, 0.3), (0.05, 0.4), (0.6, 0.65), (1.5, 2.0), (2.9, 3.5), (2.95, None)]:
+    for start, end in [
+        (0, 0.3),
+        (0.05, 0.4),
+        (0.55, 0.7),
+        (0.6, 0.65),
+        (1.15, 1.3),
+        (1.5, 2.0),
+        (2.9, 3.5),
+        (2.95, None),
+    ]:
         part = read(path, start=start, end=end)
         assert np.array_equal(part.frames, whole.seconds(start, end).frames), (start, end)
 
@@ -246,6 +255,19 @@ def test_damage_that_a_decoder_conceals_is_an_error_that_says_when(tmp_path, kee
     data = bytearray(path.read_bytes())
     begin = place[0] + 8 + int(keep * (place[1] - 8))
     data[begin : place[0] + place[1]] = bytes(place[0] + place[1] - begin)
+    path.write_bytes(data)
+    with pytest.raises(MediaError, match=r"damaged at 1\.[0-9]+ s"):
+        read(path)
+
+
+def test_a_frame_that_vanishes_in_the_decoder_is_an_error(tmp_path):
+    # A frame that no other leans on is relabelled as filler, which a decoder drops without a word.
+    path = encode(tmp_path / "v.mp4", scene(30), fps=10, options={"crf": "8", "x264-params": "bframes=2:b-adapt=0"})
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        places = [p.pos + 4 for p in container.demux(video=0) if p.size and 1 < p.pts * p.time_base < 2]
+    slice_of_b_frame, filler = 0x01, 0x0C
+    data[next(at for at in places if data[at] == slice_of_b_frame)] = filler
     path.write_bytes(data)
     with pytest.raises(MediaError, match=r"damaged at 1\.[0-9]+ s"):
         read(path)

@@ -9,6 +9,7 @@ text
 """
 
 import csv
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -56,13 +57,13 @@ def action_names(samples: list[Sample]) -> tuple[str, ...]:
 
 def _from_jsonl(folder: Path) -> Iterator[Sample]:
     path = folder / "captions.jsonl"
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(_text(path).split("\n"), start=1):  # captions may hold other ends of lines
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{path}, line {number} is not JSON ({error.msg}): write one object a line") from None
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{path}, line {number} is not JSON ({error}): write one object a line") from None
         if not isinstance(row, dict):
             raise InputError(f'{path}, line {number} is not an object: write {{"video": ..., "caption": ...}}')
         yield _sample(folder, row, f"{path}, line {number}")
@@ -70,20 +71,30 @@ def _from_jsonl(folder: Path) -> Iterator[Sample]:
 
 def _from_csv(folder: Path) -> Iterator[Sample]:
     path = folder / "captions.csv"
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        for number, row in enumerate(csv.DictReader(file), start=2):
-            yield _sample(folder, row, f"{path}, line {number}")
+    rows = csv.DictReader(io.StringIO(_text(path), newline=""))
+    try:
+        for row in rows:
+            yield _sample(folder, row, f"{path}, line {rows.line_num}")
+    except csv.Error as error:
+        raise InputError(f"{path}, line {rows.line_num + 1} is not CSV ({error}): write video,caption") from None
 
 
 def _from_text_files(folder: Path) -> Iterator[Sample]:
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in MEDIA and (words := path.with_suffix(".txt")).exists():
-            yield Sample(path, (words.read_text(encoding="utf-8").strip(),))
+            yield Sample(path, (_text(words).strip(),))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 ({error.reason} at byte {error.start}): save it as UTF-8") from None
 
 
 def _sample(folder: Path, row: dict[str, Any], place: str) -> Sample:
     name = row.get("video")
-    if not isinstance(name, str) or not name:
+    if not isinstance(name, str) or not name or "\0" in name:
         raise InputError(f'{place} has no "video": give the path of the video within {folder}')
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):

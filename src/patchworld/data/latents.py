@@ -88,7 +88,9 @@ def encode_dataset(
         indices = list(progress(pool.map(index_of, samples)))
     for sample, index in zip(samples, indices, strict=True):
         for part in json.loads(index.read_text()):
-            actions = sample.actions and _actions_by_latent_frame(sample.actions, part["start"], part["shape"][0])
+            actions = None
+            if sample.actions:
+                actions = _actions_by_latent_frame(sample.actions, part["start"], part["shape"][0])
             path = cache / part["file"]
             encoded.append(LatentSample(path, Shape(*part["shape"]), part["fps"], sample.captions, actions))
     return encoded

@@ -80,6 +80,8 @@ def write_dataset(
         raise InputError(f"num_clips={num_clips} is too few: give 1 or more")
     if workers < 1:
         raise InputError(f"workers={workers} is too few: give 1 or more")
+    if not 0 <= seed < 2**63:
+        raise InputError(f"seed={seed} is out of range: use a whole number from 0 to 2^63 - 1")
     folder = Path(out)
     _settle(
         folder,

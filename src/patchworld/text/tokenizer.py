@@ -101,7 +101,10 @@ class Tokenizer:
             text = Path(path).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ModelError(f"cannot read the tokenizer {path}: {error}; it belongs beside the weights") from error
-        return cls.from_json(text)
+        try:
+            return cls.from_json(text)
+        except ModelError as error:
+            raise ModelError(f"{path}: {error}") from error
 
 
 def train_tokenizer(captions: Iterable[str], vocab_size: int = 4096) -> Tokenizer:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -41,10 +42,10 @@ def save_checkpoint(
         (partial / "state.json").write_text(json.dumps({"step": step, **state}))
         shutil.rmtree(target, ignore_errors=True)
         os.replace(partial, target)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # safetensors has an error of its own for a full disk
         shutil.rmtree(partial, ignore_errors=True)
         raise RunError(
-            f"cannot write checkpoint {target} ({error.strerror}): free disk space and run the command again"
+            f"cannot write checkpoint {target} ({error}): free disk space and run the same command again"
         ) from error
     for old in list_checkpoints(folder)[:-KEPT]:
         shutil.rmtree(old)

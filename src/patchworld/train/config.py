@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, m
 class TrainConfig(BaseModel):
     """A training run. Exactly one budget, `minutes` or `steps`; the learning rate falls to zero at its end."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     minutes: PositiveFloat | None = None
     steps: PositiveInt | None = None
@@ -21,7 +21,7 @@ class TrainConfig(BaseModel):
     ema_decay: float = Field(0.998, ge=0, lt=1)
     precision: Literal["bf16", "fp32"] = "bf16"
     threads: PositiveInt | None = None  # that take parts of a step side by side; None: one for each core
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**63)
     save_minutes: PositiveFloat = 3.0
     sample_minutes: PositiveFloat = 10.0
 

@@ -1,8 +1,8 @@
 """The training loop: one for everything that is trained.
 
-What is trained is a `Task`: a module and the losses of a step. The loop knows nothing of videos; a task knows nothing of
-optimizers, budgets, averages, checkpoints or progress. The number of a step is its only random state: data order
-and noise of step 1234 are functions of (seed, 1234), so a run that was stopped goes on as if it had not been.
+What is trained is a `Task`: a module and the losses of a step. The loop knows nothing of videos; a task knows nothing
+of optimizers, budgets, averages, checkpoints or progress. The number of a step is its only random state: data order and
+noise of step 1234 are functions of (seed, 1234), so a run that was stopped goes on as if it had not been.
 
 A step has several parts, each with a loss of its own, and threads take parts side by side. Threads inside one matrix
 product wait for each other thousands of times a step, and crawl as soon as anything else runs on the machine; these
@@ -27,7 +27,6 @@ from tqdm import tqdm
 from patchworld.errors import RunError
 from patchworld.train.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 from patchworld.train.config import TrainConfig
-
 
 Part = TypeVar("Part")
 
@@ -217,10 +216,17 @@ def _evaluate(task: Task, ema: dict[str, Tensor], out: Path, step: int, metrics:
 def _open_metrics(path: Path, step: int) -> IO[str]:
     """The file of metrics, without the steps that a killed run had done after its last checkpoint."""
     if path.exists():
-        rows = [line for line in path.read_text().splitlines() if json.loads(line)["step"] <= step]
+        rows = [line for line in path.read_text().splitlines() if _step_of(line) <= step]
         path.with_suffix(".partial").write_text("".join(row + "\n" for row in rows))
         path.with_suffix(".partial").replace(path)
     return path.open("a")
+
+
+def _step_of(row: str) -> float:
+    try:
+        return json.loads(row)["step"]
+    except ValueError:  # the end of a line is missing: the disk was full
+        return math.inf
 
 
 def _write_row(file: IO[str], row: dict[str, float]) -> None:

@@ -19,8 +19,8 @@ from patchworld.train.order import PackOrder, generator
 from patchworld.vae import Autoencoder
 from patchworld.video import contact_sheet
 
-TOKENS_PER_PACK = 2560
-PACKS_PER_STEP = 2
+TOKENS_PER_PACK = 1280
+PACKS_PER_STEP = 4
 NO_PROMPT = 0.1  # part of the clips trained without their caption, for guidance
 NO_ACTIONS = 0.3  # part of the clips trained without their actions, for prompts alone
 HELD_OUT = 64  # clips

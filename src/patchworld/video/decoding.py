@@ -217,15 +217,13 @@ class VideoSource:
         )
 
     def _declared_rate(self) -> float | None:
-        stream = self._stream
-        if self._kind == "gif" and stream.frames and stream.duration:  # libav guesses, but has counted
-            return _clamped_rate(stream.frames / float(stream.duration * self._tick))
-        rate = float(stream.average_rate or 0)
+        """Frames a second by the headers, or None where they are no help."""
+        stream, rate = self._stream, float(self._stream.average_rate or 0)
         if self._kind == "mov" and rate and stream.frames > 1 and stream.duration:
             counted = stream.frames / float(stream.duration * self._tick)
             rate = rate if abs(counted / rate - 1) < 0.01 else counted  # libav is misled by frames that are reordered
-        # 1000 a second is what libav says of live recordings in milliseconds: it does not know.
-        return _clamped_rate(rate) if 0 < rate < 1000 else None
+        # A gif has no rate, only delays. 1000 a second is what libav says of live recordings: it does not know.
+        return _clamped_rate(rate) if 0 < rate < 1000 and self._kind != "gif" else None
 
     def _declared_seconds(self) -> float | None:
         if self._stream.duration:
@@ -237,11 +235,14 @@ class VideoSource:
         """Frames, seconds and frames a second of a file that does not declare them: counted without decoding."""
         self._container.seek(self._origin, stream=self._stream)
         self._first_pass = None
-        times = sorted(p.pts for p in self._container.demux(self._stream) if p.size and p.pts is not None)
-        if len(times) < 2 or times[0] == times[-1]:
-            return max(1, len(times)), 1.0, _clamped_rate(max(1, len(times)))
-        rate = _clamped_rate(float((len(times) - 1) / ((times[-1] - times[0]) * self._tick)))
-        return len(times), len(times) / rate, rate
+        demuxed = self._container.demux(self._stream)
+        packets = sorted((p.pts, p.duration or 0) for p in demuxed if p.size and p.pts is not None)
+        if not packets:
+            return 1, 1.0, 1.0
+        (first, _), (last, shown_for), count = packets[0], packets[-1], len(packets)
+        ticks = last - first + (shown_for or (last - first) / max(1, count - 1))
+        seconds = float(ticks * self._tick) or 1.0
+        return count, seconds, _clamped_rate(count / seconds)
 
 
 def _picture_stream(name: str, container: "InputContainer") -> "VideoStream":

@@ -52,7 +52,7 @@ class VideoEncoder:
             self._sink,
             "w",
             format=_CONTAINERS[self._suffix],
-            container_options={"movflags": "+faststart"} if self._suffix in (".mp4", ".mov") else {},
+            container_options=_container_options(self._suffix),
             io_open=lambda url, flags, options: self._sink.reopened(),  # faststart moves the index to the front
         )
         if self._suffix != ".gif":
@@ -131,6 +131,11 @@ class VideoEncoder:
                 f"{self._path} cannot hold {width}x{height} at {self._note.fps:g} frames a second: the {self._suffix} "
                 "encoder refuses it; use another size, rate or format"
             ) from refusal
+
+
+def _container_options(suffix: str) -> dict[str, str]:
+    # The classic tags of mov hold 65,535 bytes, too few for some recipes; the newer kind holds any number.
+    return {".mp4": {"movflags": "+faststart"}, ".mov": {"movflags": "+faststart+use_metadata_tags"}}.get(suffix, {})
 
 
 def _codec(suffix: str, crf: int, fps: float) -> tuple[str, str, dict[str, str]]:

@@ -1,10 +1,11 @@
 """Still images, and the animated ones that FFmpeg does not read (webp, png): pictures with times, by Pillow."""
 
+import io
 import struct
 import warnings
 import zlib
 from collections.abc import Iterator
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -93,8 +94,7 @@ class ImageSource:
         time = 0.0
         for number in range(self._num_frames):
             end = time + self._show(number)
-            # Pillow draws every frame on one canvas, so a frame is copied before the next is drawn.
-            yield Picture(time, end, partial(self._pixels, self._image.copy() if self._num_frames > 1 else self._image))
+            yield Picture(time, end, self._pixels)
             time = end
 
     @cached_property
@@ -124,8 +124,9 @@ class ImageSource:
         seconds = float(self._image.info.get("duration") or 0) / 1000
         return seconds if seconds >= _SHORTEST_FRAME else 0.1
 
-    def _pixels(self, image: "PillowImage") -> np.ndarray:
-        """uint8 (height, width, 3): upright by EXIF, transparency on white, 16-bit grey scaled to 8."""
+    def _pixels(self) -> np.ndarray:
+        """The frame on the canvas, uint8 (height, width, 3): upright by EXIF, transparency on white, 16-bit grey scaled to 8."""
+        image = self._image
         try:
             if image.mode.startswith("I"):
                 grey = (np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
@@ -157,18 +158,19 @@ class ImageEncoder:
         from PIL.PngImagePlugin import PngInfo
 
         image = Image.fromarray(np.ascontiguousarray(frame))
-        with disk_errors(self._path):
-            if self._suffix == ".png":
-                text = PngInfo()
-                text.add_text("Comment", self._text)
-                image.save(self._file, "PNG", pnginfo=text)
-                return
+        # By way of memory: given a file, Pillow does not notice when a full disk takes only a part of what it writes.
+        coded = io.BytesIO()
+        if self._suffix == ".png":
+            text = PngInfo()
+            text.add_text("Comment", self._text)
+            image.save(coded, "PNG", pnginfo=text)
+        else:
             exif = Image.Exif()
             exif[EXIF_IMAGE_DESCRIPTION] = self._text
-            if self._suffix == ".webp":
-                image.save(self._file, "WEBP", quality=95, exif=exif)
-            else:
-                image.save(self._file, "JPEG", quality=95, subsampling=0, exif=exif)
+            how = {"format": "WEBP"} if self._suffix == ".webp" else {"format": "JPEG", "subsampling": 0}
+            image.save(coded, quality=95, exif=exif, **how)
+        with disk_errors(self._path):
+            self._file.write(coded.getvalue())
 
     def finish(self) -> None:
         """Nothing is held back: the frame is in the file."""

@@ -12,6 +12,7 @@ import numpy as np
 from patchworld.errors import InputError, MediaError
 from patchworld.shapes import MAX_FRAMES, check_fps
 from patchworld.video.clip import Clip, check_range
+from patchworld.video.container import one_line
 from patchworld.video.source import Picture, Source, VideoInfo, open_source
 
 _log = logging.getLogger(__name__)
@@ -57,12 +58,12 @@ def read(
         expected = 1 if info.num_frames == 1 else max(1, round(seconds * rate))
         if max_frames is not None:
             expected = min(expected, max_frames)
-        _check_memory(path, expected, info.size)
+        _check_memory(one_line(path), expected, info.size)
         pixels = np.empty((expected, info.size[1], info.size[0], 3), np.uint8)
         count = 0
-        for frame in _sampled(path, source, start, end, rate):
+        for frame in _sampled(one_line(path), source, start, end, rate):
             if count == len(pixels):  # the file is longer than it says
-                _check_memory(path, count * 3 // 2 + 1, info.size)
+                _check_memory(one_line(path), count * 3 // 2 + 1, info.size)
                 pixels = np.concatenate([pixels, np.empty((count // 2 + 1, *pixels.shape[1:]), np.uint8)])
             pixels[count] = frame
             count += 1
@@ -94,15 +95,15 @@ def frames(
 
     def opened() -> Iterator[np.ndarray]:
         with open_source(path, whole=start == 0 and end is None) as source:
-            yield from _sampled(path, source, start, end, fps or source.info.fps)
+            yield from _sampled(one_line(path), source, start, end, fps or source.info.fps)
 
     return opened()
 
 
-def _sampled(path: str | Path, source: Source, start: float, end: float | None, fps: float) -> Iterator[np.ndarray]:
+def _sampled(name: str, source: Source, start: float, end: float | None, fps: float) -> Iterator[np.ndarray]:
     """The pixels on display at start, start + 1 / fps, ... before `end`."""
     for notice in source.notices:
-        _say_once(f"{path}: {notice}")
+        _say_once(f"{name}: {notice}")
     pictures = source.pictures(start)
     if source.info.num_frames == 1:
         pictures = (Picture(0.0, 1 / fps, picture.pixels) for picture in pictures)
@@ -117,7 +118,7 @@ def _sampled(path: str | Path, source: Source, start: float, end: float | None, 
             yield pixels.copy()
         nothing = False
     if nothing:
-        raise MediaError(f"{path} has nothing to show at start={start:g} s: it is {source.info.duration:.2f} s long")
+        raise MediaError(f"{name} has nothing to show at start={start:g} s: it is {source.info.duration:.2f} s long")
 
 
 def on_display(
@@ -131,7 +132,7 @@ def on_display(
     slack = min(rounding, 0.25 / fps) + 1e-6
     number = 0
     for picture in pictures:
-        while (instant := start + number / fps) < picture.end - slack:
+        while start + number / fps < picture.end - slack:
             yield picture
             number += 1
             if end is not None and start + number / fps >= end - 1e-6:
@@ -144,15 +145,15 @@ def _check_options(start: float, end: float | None, fps: float | None) -> None:
         check_fps(fps)
 
 
-def _check_memory(path: str | Path, num_frames: int, size: tuple[int, int]) -> None:
+def _check_memory(name: str, num_frames: int, size: tuple[int, int]) -> None:
     """Raise MediaError when a clip of this many frames is longer than any may be, or larger than the memory."""
     remedy = "read a part with start and end, lower fps, or take its frames one by one with frames()"
     if num_frames > MAX_FRAMES:
-        raise MediaError(f"{path} gives {num_frames} frames, a clip holds at most {MAX_FRAMES}: {remedy}")
+        raise MediaError(f"{name} gives {num_frames} frames, a clip holds at most {MAX_FRAMES}: {remedy}")
     needed = num_frames * size[0] * size[1] * 3
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 1 << 40
     if needed > memory:
-        raise MediaError(f"{path} needs {needed / 1e9:.0f} GB as one clip, there are {memory / 1e9:.0f}: {remedy}")
+        raise MediaError(f"{name} needs {needed / 1e9:.0f} GB as one clip, there are {memory / 1e9:.0f}: {remedy}")
 
 
 @lru_cache(maxsize=65536)

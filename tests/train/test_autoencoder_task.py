@@ -1,0 +1,46 @@
+import pytest
+import torch
+from tiny import moving_square
+
+from patchworld.data import Sample
+from patchworld.model import load_autoencoder
+from patchworld.train import AutoencoderTask, TrainConfig, train
+from patchworld.vae import AutoencoderConfig
+
+TINY = AutoencoderConfig(latent_channels=8, widths=(8, 16), encoder_depths=(1, 1), decoder_depths=(1, 1))
+
+
+@pytest.fixture
+def samples(tmp_path):
+    """Videos and an image of several sizes, one off the grid."""
+    shapes = [(17, (32, 32)), (9, (48, 32)), (1, (32, 32)), (6, (40, 36))]
+    paths = [tmp_path / ("a.png" if frames == 1 else f"{number}.mp4") for number, (frames, _) in enumerate(shapes)]
+    for path, (frames, size) in zip(paths, shapes, strict=True):
+        moving_square(frames, size).save(path)
+    return [Sample(path, ("a red square",)) for path in paths]
+
+
+def test_training_starts_at_the_principal_components(samples, tmp_path):
+    started = AutoencoderTask(samples, TINY, 0, fresh=True).evaluate(tmp_path, 0)
+    random = AutoencoderTask(samples, TINY, 0, fresh=False).evaluate(tmp_path, 1)
+    assert started["psnr"] > random["psnr"] + 10
+    assert (tmp_path / "step-00000000.png").exists()
+
+
+def test_a_few_steps_lower_the_loss_and_leave_normalised_latents(samples, tmp_path):
+    task = AutoencoderTask(samples, TINY, 0, fresh=True)
+    before = sum(task.loss(part).value.item() for part in task.parts(10_000))
+    folder = train(task, TrainConfig(steps=12, lr=2e-3, lr_warmup_steps=2, ema_decay=0.5), tmp_path / "run")
+    assert sum(task.loss(part).value.item() for part in task.parts(10_000)) < before
+    autoencoder = load_autoencoder(folder)
+    with torch.no_grad():
+        latents = torch.cat([autoencoder.encode(task._crop(0, n))[0].flatten(1) for n in range(16)], dim=1)
+    assert latents.mean(1).abs().max() < 0.2
+    assert latents.var(1).mean().item() == pytest.approx(1, abs=0.2)
+
+
+def test_crops_are_a_function_of_seed_and_part(samples):
+    first, again, other = (AutoencoderTask(samples, TINY, seed, fresh=False) for seed in (0, 0, 1))
+    for part in first.parts(3):
+        assert torch.equal(first._crop(*part), again._crop(*part))
+    assert any(first._crop(*part).shape != other._crop(*part).shape for part in first.parts(3))

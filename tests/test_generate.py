@@ -4,8 +4,8 @@ import torch
 from tiny import moving_square
 
 from patchworld.canvas import Canvas, Condition, lay_out
-from patchworld.errors import InputError
-from patchworld.generate import Sampling, decode, from_recipe, generate, recipe
+from patchworld.errors import InputError, RunError
+from patchworld.generate import Sampling, decode, encode, from_recipe, generate, recipe
 from patchworld.shapes import Shape
 
 QUICK = Sampling(seed=3, steps=3)
@@ -55,6 +55,20 @@ def test_decoding_in_pieces_equals_decoding_at_once(tiny_model):
         whole = tiny_model.autoencoder.decode(latent[None])[0].permute(1, 2, 3, 0)
     difference = np.abs(pieces.frames - ((whole.clamp(-1, 1) + 1) * 127.5).round().numpy())
     assert difference.max() <= 1
+
+
+def test_encoding_in_pieces_equals_encoding_at_once(tiny_model):
+    clip = moving_square(76, (20, 16))  # not on the grid, and more than two pieces
+    pieces = encode(tiny_model.autoencoder, clip)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        whole = tiny_model.autoencoder.encode(torch.from_numpy(clip.frames).permute(3, 0, 1, 2)[None] / 127.5 - 1)[0]
+    assert pieces.shape == (4, 20, 2, 3)
+    assert torch.allclose(pieces, whole, atol=0.02)
+
+
+def test_a_canvas_larger_than_the_memory_is_refused_at_once(tiny_model):
+    with pytest.raises(RunError, match=r"100000 frames of 4096x4096 need \d+ GB"):
+        generate(tiny_model, Canvas("", 100_000, (4096, 4096)), QUICK)
 
 
 def test_progress_is_reported_for_every_step_with_the_latent_so_far(tiny_model):

@@ -108,16 +108,8 @@ def test_a_part_is_the_slice_of_the_whole(tmp_path, suffix, codec, options):
     pixels = "rgb8" if codec == "gif" else "yuv420p"
     path = encode(tmp_path / f"v{suffix}", scene(60), fps=20, codec=codec, pixels=pixels, options=options)
     whole = read(path)
-    for start, end in [
-        (0, 0.3),
-        (0.05, 0.4),
-        (0.55, 0.7),
-        (0.6, 0.65),
-        (1.15, 1.3),
-        (1.5, 2.0),
-        (2.9, 3.5),
-        (2.95, None),
-    ]:
+    parts = [(0, 0.3), (0.05, 0.4), (0.55, 0.7), (0.6, 0.65), (1.15, 1.3), (1.5, 2.0), (2.9, 3.5), (2.95, None)]
+    for start, end in parts:
         part = read(path, start=start, end=end)
         assert np.array_equal(part.frames, whole.seconds(start, end).frames), (start, end)
 

@@ -141,11 +141,13 @@ def test_a_link_stays_a_link_and_permissions_are_the_usual_ones(tmp_path):
     assert stat.S_IMODE((tmp_path / "store" / "real.png").stat().st_mode) == 0o640
 
 
-def test_frame_by_frame_gives_the_same_file_as_all_at_once(tmp_path):
-    clip = clip_for(".mp4", recipe=RECIPE)
-    write(clip, tmp_path / "once.mp4")
-    stream(tmp_path / "stream.mp4", clip.frames, RECIPE)
-    assert (tmp_path / "once.mp4").read_bytes() == (tmp_path / "stream.mp4").read_bytes()
+@pytest.mark.parametrize("suffix", VIDEOS + IMAGES)
+def test_the_same_clip_is_the_same_bytes_at_once_or_frame_by_frame(tmp_path, suffix):
+    clip = clip_for(suffix, recipe=RECIPE)
+    once = write(clip, tmp_path / f"once{suffix}").read_bytes()
+    for _ in range(3):
+        stream(tmp_path / f"stream{suffix}", clip.frames, RECIPE)
+        assert (tmp_path / f"stream{suffix}").read_bytes() == once
 
 
 @pytest.mark.parametrize(

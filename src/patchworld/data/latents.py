@@ -1,8 +1,8 @@
 """Videos encoded once, kept on disk, and read back as the transformer trains."""
 
 import hashlib
+import io
 import json
-import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from patchworld.data.dataset import Sample
 from patchworld.shapes import Grid, Shape
 from patchworld.vae import Autoencoder
 from patchworld.video import Clip, read, resize
+from patchworld.video.whole_file import disk_errors, whole_file
 
 MOST_FRAMES = 65  # of one training sample: longer videos are cut into several
 MOST_PIXELS = 256 * 256  # of one frame: larger videos are made smaller, keeping their aspect ratio
@@ -102,17 +103,17 @@ def _encode_sample(sample: Sample, autoencoder: Autoencoder, grid: Grid, index: 
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
             latent = autoencoder.encode(to_pixels(clip), grid)[0]
         name = f"{index.stem}-{number}.npy"
-        _write_whole(index.with_name(name), lambda file, latent=latent: np.save(file, latent.half().numpy()))
+        content = io.BytesIO()  # numpy, writing to a file itself, does not see that the disk is full
+        np.save(content, latent.half().numpy())
+        _write(index.with_name(name), content.getvalue())
         parts.append({"file": name, "shape": list(latent.shape[1:]), "fps": clip.fps, "start": span.start})
     # The index is written last: without it the sample is encoded again.
-    _write_whole(index, lambda file: file.write(json.dumps(parts).encode()))
+    _write(index, json.dumps(parts).encode())
 
 
-def _write_whole(path: Path, save: Callable) -> None:
-    temporary = path.with_name(path.name + ".partial")
-    with temporary.open("wb") as file:
-        save(file)
-    os.replace(temporary, path)
+def _write(path: Path, content: bytes) -> None:
+    with whole_file(path) as file, disk_errors(path):
+        file.write(content)
 
 
 def _actions_by_latent_frame(actions: tuple[str, ...], start: int, frames: int) -> tuple[tuple[str, ...], ...]:

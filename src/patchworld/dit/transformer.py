@@ -1,8 +1,8 @@
 """The diffusion transformer: noisy spacetime tokens in, what the noise process predicts out (Peebles and Xie 2023).
 
 Each clip of a pack attends to its own tokens and, in the same softmax, to the words of its prompt, which enter every
-block as further keys and values. Noise levels differ from token to token, so that one model serves every mixture of
-given and dreamed spacetime.
+block as further keys and values; the mean of the words also joins the noise level. Noise levels differ from token to
+token, so that one model serves every mixture of given and dreamed spacetime.
 """
 
 import math
@@ -109,6 +109,7 @@ class DiffusionTransformer(nn.Module):
         width = config.width
         self.embed_tokens = nn.Linear(config.num_inputs, width)
         self.embed_level = nn.Sequential(nn.Linear(LEVEL_FREQUENCIES * 2, width), nn.SiLU(), nn.Linear(width, width))
+        self.embed_prompt = nn.Linear(config.text_width, width)
         self.embed_action = nn.Linear(len(config.actions), width, bias=False) if config.actions else None
         self.modulation = nn.Linear(width, 6 * width)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
@@ -117,7 +118,7 @@ class DiffusionTransformer(nn.Module):
         self.init_weights()
 
     def init_weights(self) -> None:
-        """Xavier for matrices; zero for what modulates and for the output, so blocks start as the identity (adaLN-Zero)."""
+        """Xavier for matrices; zero for what modulates and for the output: blocks start as the identity (adaLN-Zero)."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
@@ -141,7 +142,9 @@ class DiffusionTransformer(nn.Module):
         about it
         """
         runs = find_runs(pack, level)
-        condition = self.embed_level(level_features(runs.levels))  # (r, d)
+        prompts = torch.stack([words.mean(0) for words in text.split(text_lengths)])  # (clips, text width)
+        clip = pack.frame_clips.to(runs.frames.device)[runs.frames]  # (r,)
+        condition = self.embed_level(level_features(runs.levels)) + self.embed_prompt(prompts)[clip]  # (r, d)
         if actions is not None and self.embed_action is not None:
             condition = condition + self.embed_action(actions)[runs.frames]
         condition = F.silu(condition)

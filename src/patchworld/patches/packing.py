@@ -34,6 +34,11 @@ class Pack:
         counts = [shape.height * shape.width for shape in self.shapes for _ in range(shape.frames)]
         return torch.tensor(counts)
 
+    @cached_property
+    def frame_clips(self) -> Tensor:
+        """Which clip each latent frame belongs to, (frames,) on the CPU."""
+        return torch.repeat_interleave(torch.tensor([shape.frames for shape in self.shapes]))
+
     def with_tokens(self, tokens: Tensor) -> "Pack":
         """The same places with other contents."""
         return replace(self, tokens=tokens)

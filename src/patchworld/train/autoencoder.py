@@ -14,7 +14,7 @@ from patchworld.shapes import Shape
 from patchworld.train.loop import Loss
 from patchworld.train.order import generator
 from patchworld.vae import Autoencoder, AutoencoderConfig, BlockStatistics, start_from_components
-from patchworld.vae.autoencoder import SPACE, TIME
+from patchworld.vae.autoencoder import SPACE, TIME, pad
 from patchworld.video import contact_sheet, psnr, read, ssim
 
 CLIPS_PER_STEP = 8
@@ -76,6 +76,8 @@ class AutoencoderTask:
         draw = generator(self.seed, step, number, 1)
         chosen = int(torch.randint(len(self.samples), (), generator=draw))
         pixels = to_pixels(read(self.samples[chosen].path))
+        if min(pixels.shape[3:]) < SPACE:
+            pixels = pad(pixels, self.module.grid)
         frames, height, width = (min(have, most) for have, most in zip(pixels.shape[2:], MOST, strict=True))
         for axis, length in enumerate(
             (1 + (frames - 1) // TIME * TIME, height // SPACE * SPACE, width // SPACE * SPACE), 2

@@ -67,7 +67,8 @@ def load_checkpoint(
         state = json.loads((path / "state.json").read_text())
         model.load_state_dict(tensors)
     except Exception as error:
-        trouble = f"checkpoint {path} does not fit this run ({str(error).splitlines()[0]})"
+        reason = str(error).splitlines()[:2][-1].strip()[:120]  # torch's first line only says that there is a second
+        trouble = f"checkpoint {path} does not fit this run ({reason})"
         raise InputError(f"{trouble}: remove it or start in another folder") from error
     for name, tensor in ema.items():
         tensor.copy_(averages[name])

@@ -263,7 +263,7 @@ def _interruptible() -> Iterator:
 @contextlib.contextmanager
 def _progress() -> Iterator[tqdm]:
     with tqdm(
-        total=100, unit="%", bar_format="{percentage:5.1f}% |{bar:20}| {postfix}", file=sys.stderr, mininterval=1
+        total=100, unit="%", bar_format="{percentage:5.1f}% |{bar:20}| {desc}", file=sys.stderr, mininterval=1
     ) as bar:
         yield bar
 
@@ -272,7 +272,7 @@ def _show(bar: tqdm, config: TrainConfig, row: dict[str, float]) -> None:
     done = min(1.0, progress(config, int(row["step"]), row["seconds"]))
     left = row["seconds"] / max(done, 1e-9) * (1 - done)
     bar.n = round(100 * done, 1)
-    bar.set_postfix_str(
+    bar.set_description_str(
         f"step {row['step']}  loss {row['loss']:.4f}  {row['tokens_per_second']:.0f} tokens/s  "
         f"{100 * row['peak_fraction']:.0f}% of peak  {tqdm.format_interval(int(left))} left",
         refresh=False,

@@ -24,6 +24,9 @@ _LIMITED_RANGE = 1  # luma from 16 to 235
 _ONE_THREAD_PIXELS = 256 * 256  # below this, threads cost more than they bring
 _KEY_FRAME_SECONDS = 2.0  # a part is read from the key frame before it
 
+# Without it x264 gives other bytes now and then (about once in 200 small clips here), and on other processors.
+_SAME_BYTES = {"x264-params": "cpu-independent=1"}
+
 
 class VideoEncoder:
     """Codes frames into an open file. suffix: .mp4, .mov, .webm, .mkv or .gif. note: size, rate and recipe.
@@ -105,11 +108,12 @@ class VideoEncoder:
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
         if self._stream.pix_fmt == "rgb24":
             return picture
+        exact = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP
         return picture.reformat(
             format="yuv420p",
             dst_colorspace=Colorspace.ITU709,
             dst_color_range=ColorRange.MPEG,
-            interpolation=Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INP,
+            interpolation=exact | Interpolation.BITEXACT,
             threads=1,
         )
 
@@ -134,8 +138,12 @@ class VideoEncoder:
 
 
 def _container_options(suffix: str) -> dict[str, str]:
-    # The classic tags of mov hold 65,535 bytes, too few for some recipes; the newer kind holds any number.
-    return {".mp4": {"movflags": "+faststart"}, ".mov": {"movflags": "+faststart+use_metadata_tags"}}.get(suffix, {})
+    same_bytes = {"fflags": "+bitexact"}  # no random identifiers
+    if suffix == ".mp4":
+        return {"movflags": "+faststart", **same_bytes}
+    if suffix == ".mov":  # its classic tags hold 65,535 bytes, too few for some recipes; the newer kind has no limit
+        return {"movflags": "+faststart+use_metadata_tags", **same_bytes}
+    return same_bytes
 
 
 def _codec(suffix: str, crf: int, fps: float) -> tuple[str, str, dict[str, str]]:
@@ -144,14 +152,14 @@ def _codec(suffix: str, crf: int, fps: float) -> tuple[str, str, dict[str, str]]
     if suffix == ".gif":
         return "gif", "pal8", {}
     if suffix == ".mkv":
-        return "libx264rgb", "rgb24", {"qp": "0", "preset": "medium", **key_frames}
+        return "libx264rgb", "rgb24", {"qp": "0", "preset": "medium", **_SAME_BYTES, **key_frames}
     if suffix == ".webm":
         # VP9 counts quality from 0 to 63 and needs the bit rate out of the way; cpu-used 4 is fast enough to wait for.
         vp9 = {"crf": str(round(crf * 63 / 51)), "b": "0", "cpu-used": "4", "row-mt": "1"}
         return "libvpx-vp9", "yuv420p", {**vp9, **key_frames}
     # swscale puts the colour sample in the middle of its four pixels; unsaid, H.264 means at their left.
     x264 = {"crf": str(crf), "preset": "medium", "chroma_sample_location": "center"}
-    return "libx264", "yuv420p", {**x264, **key_frames}
+    return "libx264", "yuv420p", {**x264, **_SAME_BYTES, **key_frames}
 
 
 class _Sink:

@@ -125,7 +125,7 @@ class ImageSource:
         return seconds if seconds >= _SHORTEST_FRAME else 0.1
 
     def _pixels(self) -> np.ndarray:
-        """The frame on the canvas, uint8 (height, width, 3): upright by EXIF, transparency on white, 16-bit grey scaled to 8."""
+        """The frame on the canvas, uint8 (height, width, 3): upright, on white, 16 bits a pixel made 8."""
         image = self._image
         try:
             if image.mode.startswith("I"):

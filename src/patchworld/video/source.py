@@ -33,7 +33,7 @@ class VideoInfo:
 class Picture:
     """One frame of a file: on display from `time` to `end`, in seconds from the first frame.
 
-    `pixels()` makes the array (height, width, 3), uint8 RGB. It is costly: it is called only for what is shown, and before
+    `pixels()` makes the array (height, width, 3), uint8 RGB. It is costly: it is called only for what is shown, before
     the next picture is asked for.
     """
 

@@ -31,15 +31,16 @@ def videos(tmp_path_factory):
     for number, (frames, size, fps) in enumerate([(9, (32, 32), 8), (6, (50, 34), 25), (5, (24, 48), 12)]):
         moving_square(frames, size, fps).save(folder / f"{number}.mp4")
         (folder / f"{number}.txt").write_text(f"square {number} moves to the right\n")
-    moving_square(1, (40, 32)).save(folder / "still.png")
-    (folder / "still.txt").write_text("一个红色的方块", encoding="utf-8")
+    for name, size in (("still", (40, 32)), ("icon", (6, 4))):
+        moving_square(1, size).save(folder / f"{name}.png")
+        (folder / f"{name}.txt").write_text("一个红色的方块", encoding="utf-8")
     (folder / "notes.txt").write_text("not a caption")
     return folder
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
-    """Runs a command in an empty folder: (exit status, what it printed, what is left of its complaints on a terminal)."""
+    """Runs a command in an empty folder: (exit status, what it printed, what a terminal shows of its complaints)."""
     monkeypatch.chdir(tmp_path)
 
     def call(*words):
@@ -175,6 +176,11 @@ def test_a_prompt_that_is_too_long_is_cut_with_one_line_that_says_so(model, run)
 )
 def test_generate_refuses_what_it_cannot_make_before_it_begins(more, message, model, refused):
     assert re.search(message, refused(*quick(model, "out.mp4", *more)))
+
+
+def test_a_pipe_is_not_replaced_by_a_file(model, refused):
+    os.mkfifo("out.mp4")
+    assert "out.mp4 is not a regular file" in refused(*quick(model))
 
 
 def test_an_autoencoder_alone_is_not_taken_for_a_model(tiny_model, tmp_path_factory, refused):

@@ -78,9 +78,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         place = f"{error.filename}: " if error.filename else ""
         return _fail(f"{place}{error.strerror or error}; check the path, its permissions and the free disk space", 1)
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and "memory" not in str(error):  # torch says it by a RuntimeError
+        told_by_torch = re.search("(can't allocate|not enough|out of) memory", str(error))
+        if not (told_by_torch or isinstance(error, MemoryError)):
             raise
-        return _fail("out of memory: ask for fewer frames or a smaller size", 1)
+        return _fail("out of memory: ask for fewer frames or a smaller size, in training for fewer tokens", 1)
     return _print(answer)
 
 
@@ -129,8 +130,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         "--size", type=_size, default=(64, 64), metavar="WxH", help="width x height in pixels; default 64x64"
     )
     generate.add_argument("--fps", type=float, default=8.0, metavar="F", help="frames a second; default 8")
-    generate.add_argument("--steps", type=int, metavar="N", help="solver steps: more is slower and finer")
-    generate.add_argument("--guidance", type=float, metavar="G", help="how strongly the prompt pulls; 1 is none")
+    generate.add_argument("--steps", type=int, metavar="N", help="solver steps: more is slower and finer; default 16")
+    generate.add_argument("--guidance", type=float, metavar="G", help="pull of the prompt; 1 is plain, default 3")
     generate.add_argument("--solver", metavar="NAME", help="euler, heun or ab2; ancestral or ddim for a DDPM model")
     generate.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same video; default 0")
     generate.add_argument("--negative", default="", metavar="TEXT", help="what to stay away from")

@@ -200,7 +200,8 @@ def _load_weights(module: nn.Module, path: Path) -> None:
     if tensors.keys() != own.keys():
         odd = sorted(tensors.keys() ^ own.keys())
         raise ModelError(
-            f"{path} does not fit model.json: {len(odd)} names differ, such as {odd[0]}; restore both files together"
+            f"{path} does not fit model.json: {len(odd)} tensors are missing or too many, such as {odd[0]}; "
+            "restore both files together"
         )
     for name, tensor in tensors.items():
         if tensor.shape != own[name].shape:

@@ -35,6 +35,27 @@ def test_a_table_of_captions_is_read(folder):
     assert read_dataset(folder) == [Sample(folder / "clips" / "a.mp4", ("a square, moving",))]
 
 
+def test_captions_written_on_windows_or_with_odd_line_ends_are_read_as_they_are(folder):
+    text = '\ufeff{"video": "clips/a.mp4", "caption": "one\u2028line"}\r\n'
+    (folder / "captions.jsonl").write_bytes(text.encode())
+    assert read_dataset(folder)[0].captions == ("one\u2028line",)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "rule"),
+    [
+        ("captions.jsonl", b'{"video": "a.mp4", "caption": "B\xe4r"}', "jsonl is not UTF-8 .* save it as UTF-8"),
+        ("captions.jsonl", b"[" * 100_000, "line 1 is not JSON"),
+        ("captions.jsonl", b'{"video": "a\\u0000.mp4", "caption": ""}', 'line 1 has no "video"'),
+        ("captions.csv", b"video,caption\na.mp4," + b"x" * 200_000, "line 2 is not CSV"),
+    ],
+)
+def test_a_caption_file_that_cannot_be_read_is_named(folder, name, content, rule):
+    (folder / name).write_bytes(content)
+    with pytest.raises(InputError, match=rule):
+        read_dataset(folder)
+
+
 def test_text_files_beside_the_videos_are_read(folder):
     (folder / "clips" / "a.txt").write_text("a square\n")
     assert read_dataset(folder) == [Sample(folder / "clips" / "a.mp4", ("a square",))]

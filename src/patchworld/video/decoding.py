@@ -129,7 +129,7 @@ class VideoSource:
 
     @cached_property
     def _first_frame(self) -> "av.VideoFrame":
-        self._first_pass = self._decoded(after_seek=False)
+        self._first_pass = self._decoded()
         frame = next(self._first_pass, None)
         if frame is None:
             raise MediaError(f"{self._name} holds no picture that can be decoded: export it again as mp4 (H.264)")
@@ -159,7 +159,7 @@ class VideoSource:
                 break
             self._container.seek(target, stream=self._stream)
             first_pass = None  # the container has moved away from it
-            frames = self._decoded(after_seek=True)
+            frames = self._decoded()
             found = next(frames, None)
             clock = None if found is None else self._clock(found)
             if found is not None and found.key_frame and clock is not None and clock <= wanted:
@@ -168,39 +168,35 @@ class VideoSource:
                 return
         if first_pass is None:
             self._container.seek(self._origin, stream=self._stream)
-            yield from self._decoded(after_seek=False)
+            yield from self._decoded()
         else:
             yield first
             yield from first_pass
 
-    def _decoded(self, after_seek: bool) -> Iterator["av.VideoFrame"]:
+    def _decoded(self) -> Iterator["av.VideoFrame"]:
         """Decoded frames from where the container stands. Raises MediaError at the first sign of damage."""
         import av
 
         decoder = _decoder(self._stream)
-        waiting: set[int] = set()  # display times of packets whose frame has not come out yet
         watched = self._kind in ("mov", "matroska") and decoder.name in _ONE_FRAME_A_PACKET
-        key_frame: int | None = None  # display time of the first packet
+        waiting: set[int] = set()  # display times of packets whose frame has not come out yet
         begun = False
         for packet in self._container.demux(self._stream):
             if packet.is_corrupt:
                 raise self._damage(packet.pts)
-            if packet.size and packet.pts is not None:
-                key_frame = packet.pts if key_frame is None else key_frame
-                if watched and packet.pts >= key_frame and not packet.is_discard:
-                    waiting.add(packet.pts)
+            if watched and packet.size and packet.pts is not None and not packet.is_discard:
+                waiting.add(packet.pts)
             try:
                 decoded = decoder.decode(packet)
             except av.FFmpegError as error:
                 yield from (frame for frame in decoder.decode(None) if packet.pts and (frame.pts or 0) < packet.pts)
                 raise self._damage(packet.pts) from error
             for frame in decoded:
-                leading = frame.pts is not None and key_frame is not None and frame.pts < key_frame
-                if leading and (after_seek or frame.is_corrupt):
-                    continue  # shown before the key frame: it leans on frames that were not read
-                if after_seek and not begun and frame.pts is not None:
-                    waiting = {pts for pts in waiting if pts >= frame.pts}  # a gradual refresh shows nothing at first
-                begun = True
+                if (
+                    not begun and frame.pts is not None
+                ):  # what is shown before a key frame may lean on what was not read
+                    waiting = {pts for pts in waiting if pts >= frame.pts}
+                    begun = True
                 lost = [pts for pts in waiting if frame.pts is not None and pts < frame.pts]
                 if lost or frame.is_corrupt:
                     raise self._damage(min(lost) if lost else frame.pts)

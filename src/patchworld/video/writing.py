@@ -137,6 +137,8 @@ def check_output(
             raise MediaError(f"{path} cannot hold a picture of {size[0]}x{size[1]}: use {limit}")
     if path.is_dir():
         raise MediaError(f"{path} is a folder: give the name of a file")
+    if path.exists() and not path.is_file():
+        raise MediaError(f"{path} is not a regular file but a device or pipe: give the name of a file")
     if not path.parent.is_dir():
         raise MediaError(f"{path} cannot be written, its folder does not exist: create it or write elsewhere")
     if not os.access(path.parent, os.W_OK | os.X_OK):

@@ -10,8 +10,9 @@ from safetensors.torch import load_file, save_file
 from patchworld.canvas import Canvas
 from patchworld.diffusion import DDPM
 from patchworld.errors import ModelError, RunError
-from patchworld.generate import Sampling, from_recipe
+from patchworld.generate import Sampling
 from patchworld.model import Model, load, load_autoencoder, save, save_autoencoder
+from patchworld.recipe import follow_recipe
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def test_the_hash_changes_with_any_weight(folder):
 def test_the_recipe_of_a_clip_makes_it_again(folder):
     model = load(folder)
     clip = model.generate("一个球", frames=5, size=(40, 32), fps=6, negative="fog", steps=2, guidance=2.0, seed=7)
-    canvas, sampling = from_recipe(json.loads(json.dumps(clip.recipe)))
+    canvas, sampling = follow_recipe(json.loads(json.dumps(clip.recipe)))
     assert clip.recipe["model"] == model.hash
     assert np.array_equal(model.dream(canvas, sampling).frames, clip.frames)
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from patchworld.errors import InputError
 from patchworld.patches import Pack, patchify, positions
 from patchworld.shapes import Grid, Shape, check_fps, pixel_shape
-from patchworld.vae import Autoencoder
+from patchworld.vae import Autoencoder, encode_clip
 from patchworld.video import Clip
 
 
@@ -86,20 +86,20 @@ def lay_out(canvas: Canvas, autoencoder: Autoencoder, patch: Grid) -> Layout:
     cap = torch.ones(token_shape.volume)
     latent = torch.zeros(autoencoder.latent_channels, *latent_shape)
     if canvas.conditions:
-        pixels, strength = compose(canvas)
-        latent = autoencoder.encode(torch.from_numpy(pixels).permute(3, 0, 1, 2)[None], grid)[0].float()
+        frames, strength = compose(canvas)
+        latent = encode_clip(autoencoder, Clip(frames, canvas.fps), grid)
         cap = 1 - torch.from_numpy(token_strength(strength, canvas.shape.padded(grid), grid)).flatten()
     places = positions(token_shape, grid.time / canvas.fps)
     return Layout(Pack(patchify(latent, patch), places, (token_shape,)), cap, latent_shape)
 
 
 def compose(canvas: Canvas) -> tuple[np.ndarray, np.ndarray]:
-    """The conditions as pixels (f, h, w, 3) in [-1, 1] and strengths (f, h, w); later ones lie over earlier ones.
+    """The conditions as frames (f, h, w, 3) and strengths (f, h, w); later ones lie over earlier ones.
 
     A pixel that is not given takes the last given value before it in time, or the first after it, or grey.
     """
     frames, height, width = canvas.shape
-    pixels = np.zeros((frames, height, width, 3), np.float32)
+    pixels = np.full((frames, height, width, 3), 128, np.uint8)
     strength = np.zeros((frames, height, width), np.float32)
     for condition in canvas.conditions:
         stop = condition.start + condition.clip.num_frames
@@ -107,7 +107,7 @@ def compose(canvas: Canvas) -> tuple[np.ndarray, np.ndarray]:
         if condition.mask is not None:
             given &= condition.mask.astype(bool)
         strength[condition.start : stop][given] = condition.strength
-        pixels[condition.start : stop][given] = condition.clip.frames[given].astype(np.float32) / 127.5 - 1
+        pixels[condition.start : stop][given] = condition.clip.frames[given]
     index = np.where(strength > 0, np.arange(frames)[:, None, None], -1)
     before = np.maximum.accumulate(index, axis=0)
     first = np.where(strength > 0, np.arange(frames)[:, None, None], frames).min(axis=0)

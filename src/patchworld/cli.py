@@ -252,13 +252,13 @@ def _generate(options: argparse.Namespace) -> str:
 def _replay(options: argparse.Namespace) -> str:
     import numpy as np
 
-    from patchworld.generate import from_recipe
+    from patchworld.recipe import follow_recipe
     from patchworld.video import check_output, read
 
     before = read(options.video)
     if before.recipe is None:
         raise InputError(f"{options.video} carries no recipe: give a file as patchworld generate wrote it")
-    canvas, sampling = from_recipe(before.recipe)
+    canvas, sampling = follow_recipe(before.recipe)
     out = options.out or options.video.with_stem(options.video.stem + "-replay")
     check_output(out, size=canvas.size, fps=canvas.fps, num_frames=canvas.frames)
     after = read(_dream(options.model, canvas, sampling, before.recipe.get("model")).save(out))
@@ -282,17 +282,17 @@ def _dream(folder: Path | None, canvas: Any, sampling: Any, expected: str | None
 
 
 def _reconstruct(options: argparse.Namespace) -> str:
-    from patchworld.generate import decode, encode
     from patchworld.model import DEFAULT, load_autoencoder
     from patchworld.shapes import Shape
+    from patchworld.vae import decode_clip, encode_clip
     from patchworld.video import check_output, psnr, read, ssim
 
     check_output(options.out)
     clip = read(options.video, start=options.start, end=options.end)
     check_output(options.out, size=clip.size, fps=clip.fps, num_frames=clip.num_frames)
     autoencoder = load_autoencoder(options.model or DEFAULT)
-    latent = encode(autoencoder, clip)
-    rebuilt = decode(autoencoder, latent, Shape(*clip.frames.shape[:3]), clip.fps)
+    latent = encode_clip(autoencoder, clip)
+    rebuilt = decode_clip(autoencoder, latent, Shape(*clip.frames.shape[:3]), clip.fps)
     rebuilt.save(options.out)
     smaller = clip.frames.size / latent.numel()
     quality = f"PSNR {psnr(clip, rebuilt):.2f} dB, SSIM {ssim(clip, rebuilt):.4f}"

@@ -23,7 +23,8 @@ from patchworld.canvas import Canvas
 from patchworld.diffusion import DDPM, RectifiedFlow
 from patchworld.dit import DiffusionTransformer, TransformerConfig
 from patchworld.errors import ModelError, first_problem
-from patchworld.generate import OnStep, Sampling, generate, recipe
+from patchworld.generate import OnStep, Sampling, generate
+from patchworld.recipe import write_recipe
 from patchworld.shapes import Grid
 from patchworld.text import BuiltinTextEncoder, TextConfig, Tokenizer
 from patchworld.vae import Autoencoder, AutoencoderConfig
@@ -101,16 +102,14 @@ class Model:
         solver: str | None = None,
         on_step: OnStep | None = None,
     ) -> Clip:
-        """A clip of `frames` frames of `size` (width, height); one frame is an image. The same arguments give the same
-        clip.
-        """
+        """A clip of `frames` frames of `size` (width, height); one frame is an image. Same arguments, same clip."""
         canvas = Canvas(prompt, frames, size, fps, negative)
         return self.dream(canvas, Sampling(seed, steps, guidance, solver), on_step)
 
     def dream(self, canvas: Canvas, sampling: Sampling, on_step: OnStep | None = None) -> Clip:
         """The clip of a canvas; it carries its recipe."""
         clip = generate(self, canvas, sampling, on_step)
-        return Clip(clip.frames, clip.fps, {"model": self.hash, **recipe(canvas, sampling)})
+        return Clip(clip.frames, clip.fps, write_recipe(canvas, sampling, self.hash))
 
 
 def load(folder: str | Path | None = None) -> Model:
@@ -213,8 +212,8 @@ def _load_weights(module: nn.Module, path: Path) -> None:
 
 
 def _hash(folder: Path) -> str:
-    """Eight bytes that name the weights and sizes of a model."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.safetensors")):
+    """Eight bytes that name a model by its weights, its words and its sizes."""
+    digest = hashlib.sha256(_description(folder).model_dump_json(exclude={"made_by"}).encode())
+    for path in sorted([*folder.glob("*.safetensors"), folder / "tokenizer.json"]):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

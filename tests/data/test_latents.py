@@ -1,15 +1,10 @@
 import torch
 from tiny import moving_square
 
-from patchworld.data import Sample, encode_dataset, to_clip, to_pixels
+from patchworld.data import Sample, encode_dataset, training_clips
 from patchworld.shapes import Grid, Shape
 
 GRID = Grid(4, 16)
-
-
-def test_pixels_come_back_from_their_tensor():
-    clip = moving_square(3)
-    assert (to_clip(to_pixels(clip), 8).frames == clip.frames).all()
 
 
 def test_latents_are_those_of_the_autoencoder_and_are_encoded_once(tiny_model, tmp_path):
@@ -37,3 +32,10 @@ def test_a_long_video_becomes_several_samples(tiny_model, tmp_path):
     moving_square(70, (32, 32)).save(tmp_path / "a.mp4")
     parts = encode_dataset([Sample(tmp_path / "a.mp4", ("",))], tiny_model.autoencoder, GRID, tmp_path / "cache")
     assert [part.shape.frames for part in parts] == [17, 2]
+
+
+def test_large_videos_are_made_smaller_and_keep_their_aspect_ratio(tmp_path):
+    moving_square(3, (800, 400)).save(tmp_path / "a.mp4")
+    (clip,) = training_clips(Sample(tmp_path / "a.mp4", ("",)))
+    assert clip.size == (362, 181)
+    assert clip.num_frames == 3

@@ -25,7 +25,8 @@ def make_task(tiny_model, tmp_path):
     def make(process=None, seed=0):
         autoencoder = tiny_model.autoencoder
         names = action_names(samples)
-        return TransformerTask(encoded, autoencoder, process or RectifiedFlow(), PRESETS["tiny"], TINY_TEXT, names, seed)
+        sizes = PRESETS["tiny"]
+        return TransformerTask(encoded, autoencoder, process or RectifiedFlow(), sizes, TINY_TEXT, names, seed)
 
     return make
 

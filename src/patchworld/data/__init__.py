@@ -1,7 +1,7 @@
 """From a folder of videos to what a model trains on."""
 
 from patchworld.data.dataset import Sample, action_names, read_dataset
-from patchworld.data.latents import LatentSample, encode_dataset, to_clip, to_pixels, training_clips
+from patchworld.data.latents import LatentSample, encode_dataset, training_clips
 
 __all__ = [
     "LatentSample",
@@ -9,7 +9,5 @@ __all__ = [
     "action_names",
     "encode_dataset",
     "read_dataset",
-    "to_clip",
-    "to_pixels",
     "training_clips",
 ]

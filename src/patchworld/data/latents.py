@@ -3,7 +3,7 @@
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,8 +15,9 @@ from torch import Tensor
 
 from patchworld.data.dataset import Sample
 from patchworld.shapes import Grid, Shape
-from patchworld.vae import Autoencoder
-from patchworld.video import Clip, read, resize
+from patchworld.vae import Autoencoder, encode_clip
+from patchworld.video import Clip, frames, probe
+from patchworld.video.resize import resize_frame
 from patchworld.video.whole_file import disk_errors, whole_file
 
 MOST_FRAMES = 65  # of one training sample: longer videos are cut into several
@@ -37,27 +38,20 @@ class LatentSample:
         return torch.from_numpy(np.load(self.path)).float()
 
 
-def to_pixels(clip: Clip) -> Tensor:
-    """The frames of a clip as the autoencoder takes them: (1, 3, f, h, w) float32 in [-1, 1]."""
-    return torch.from_numpy(clip.frames).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
-
-
-def to_clip(pixels: Tensor, fps: float) -> Clip:
-    """Pixels (1, 3, f, h, w) in [-1, 1] as a clip of whole numbers from 0 to 255."""
-    frames = ((pixels[0].float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-    return Clip(frames.permute(1, 2, 3, 0).contiguous().numpy(), fps)
-
-
-def training_clips(sample: Sample) -> Iterable[tuple[Clip, slice]]:
-    """The clips a sample is trained on, with the frames of the video each spans."""
-    clip = read(sample.path)
-    width, height = clip.size
-    if width * height > MOST_PIXELS:
-        smaller = (MOST_PIXELS / (width * height)) ** 0.5
-        clip = resize(clip, (round(width * smaller), round(height * smaller)))
-    for start in range(0, clip.num_frames, MOST_FRAMES):
-        span = slice(start, min(start + MOST_FRAMES, clip.num_frames))
-        yield Clip(clip.frames[span], clip.fps), span
+def training_clips(sample: Sample) -> Iterator[Clip]:
+    """The clips a sample is trained on, one after the other: parts of the video, made smaller where it is large."""
+    info = probe(sample.path)
+    width, height = info.size
+    scale = min(1.0, (MOST_PIXELS / (width * height)) ** 0.5)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    part: list[np.ndarray] = []
+    for frame in frames(sample.path):
+        part.append(resize_frame(frame, size))
+        if len(part) == MOST_FRAMES:
+            yield Clip(np.stack(part), info.fps)
+            part = []
+    if part:
+        yield Clip(np.stack(part), info.fps)
 
 
 def encode_dataset(
@@ -99,14 +93,13 @@ def encode_dataset(
 
 def _encode_sample(sample: Sample, autoencoder: Autoencoder, grid: Grid, index: Path) -> None:
     parts = []
-    for number, (clip, span) in enumerate(training_clips(sample)):
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            latent = autoencoder.encode(to_pixels(clip), grid)[0]
+    for number, clip in enumerate(training_clips(sample)):
+        latent = encode_clip(autoencoder, clip, grid)
         name = f"{index.stem}-{number}.npy"
         content = io.BytesIO()  # numpy, writing to a file itself, does not see that the disk is full
         np.save(content, latent.half().numpy())
         _write(index.with_name(name), content.getvalue())
-        parts.append({"file": name, "shape": list(latent.shape[1:]), "fps": clip.fps, "start": span.start})
+        parts.append({"file": name, "shape": list(latent.shape[1:]), "fps": clip.fps, "start": number * MOST_FRAMES})
     # The index is written last: without it the sample is encoded again.
     _write(index, json.dumps(parts).encode())
 

@@ -118,7 +118,7 @@ class DiffusionTransformer(nn.Module):
         self.init_weights()
 
     def init_weights(self) -> None:
-        """Xavier for matrices; zero for what modulates and for the output: blocks start as the identity (adaLN-Zero)."""
+        """Xavier for matrices; zero for what modulates and for the output: blocks start as identities (adaLN-Zero)."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)

@@ -1,7 +1,7 @@
 """The playroom: the bundled physical world, with exact captions, actions and state.
 
-grammar.py draws a `Scene` from a seed; episode.py plays it, in physics (world.py) and pictures (render.py); captions.py says
-what happens in English and Chinese; verify.py makes sure that it did; dataset.py writes a data set of many.
+grammar.py draws a `Scene` from a seed; episode.py plays it, in physics (world.py) and pictures (render.py); captions.py
+says what happens in English and Chinese; verify.py makes sure that it did; dataset.py writes a data set of many.
 """
 
 from patchworld.playroom.actions import ACTIONS

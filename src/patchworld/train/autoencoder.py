@@ -8,14 +8,22 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from patchworld.data import Sample, to_clip, to_pixels
+from patchworld.data import Sample, training_clips
 from patchworld.model import save_autoencoder
 from patchworld.shapes import Shape
 from patchworld.train.loop import Loss
 from patchworld.train.order import generator
-from patchworld.vae import Autoencoder, AutoencoderConfig, BlockStatistics, start_from_components
+from patchworld.vae import (
+    Autoencoder,
+    AutoencoderConfig,
+    BlockStatistics,
+    decode_clip,
+    encode_clip,
+    start_from_components,
+    to_pixels,
+)
 from patchworld.vae.autoencoder import SPACE, TIME, pad
-from patchworld.video import contact_sheet, psnr, read, ssim
+from patchworld.video import contact_sheet, probe, psnr, read, ssim
 
 CLIPS_PER_STEP = 8
 MOST = Shape(17, 128, 128)  # a training crop; the network sees no farther, so larger pictures need no larger crops
@@ -57,10 +65,9 @@ class AutoencoderTask:
     def evaluate(self, folder: Path, step: int) -> dict[str, float]:
         pairs = []
         for sample in self.held_out:
-            clip = read(sample.path)
-            pixels = to_pixels(clip)
-            rebuilt = self.module.decode(self.module.encode(pixels), Shape(*pixels.shape[2:]))
-            pairs.append((clip, to_clip(rebuilt, clip.fps)))
+            clip = next(iter(training_clips(sample)))
+            latent = encode_clip(self.module, clip)
+            pairs.append((clip, decode_clip(self.module, latent, Shape(*clip.frames.shape[:3]), clip.fps)))
         contact_sheet([clip for pair in pairs[:4] for clip in pair], folder / f"step-{step:08d}.png")
         return {
             "psnr": sum(psnr(a, b) for a, b in pairs) / len(pairs),
@@ -74,17 +81,17 @@ class AutoencoderTask:
     def _crop(self, step: int, number: int) -> Tensor:
         """A random window of a random sample, on the grid: (1, 3, f, h, w)."""
         draw = generator(self.seed, step, number, 1)
-        chosen = int(torch.randint(len(self.samples), (), generator=draw))
-        pixels = to_pixels(read(self.samples[chosen].path))
-        if min(pixels.shape[3:]) < SPACE:
-            pixels = pad(pixels, self.module.grid)
-        frames, height, width = (min(have, most) for have, most in zip(pixels.shape[2:], MOST, strict=True))
-        for axis, length in enumerate(
-            (1 + (frames - 1) // TIME * TIME, height // SPACE * SPACE, width // SPACE * SPACE), 2
-        ):
-            start = int(torch.randint(pixels.shape[axis] - length + 1, (), generator=draw))
-            pixels = pixels.narrow(axis, start, length)
-        return pixels
+        path = self.samples[int(torch.randint(len(self.samples), (), generator=draw))].path
+        info = probe(path)
+        seconds = MOST.frames / info.fps
+        start = max(0.0, info.duration - seconds) * float(torch.rand((), generator=draw))
+        frames = read(path, start=start, end=start + seconds).frames
+        for axis, (most, step) in enumerate(zip(MOST, (TIME, SPACE, SPACE), strict=True)):
+            length = min(frames.shape[axis], most)
+            length = 1 + (length - 1) // step * step if axis == 0 else max(length // step * step, 1)
+            first = int(torch.randint(frames.shape[axis] - length + 1, (), generator=draw))
+            frames = frames.take(range(first, first + length), axis)
+        return pad(to_pixels(frames), self.module.grid)
 
     def _flops(self, pixels: Tensor) -> float:
         """Forward and backward work of one crop, counted once for each shape."""

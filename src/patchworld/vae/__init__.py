@@ -1,6 +1,15 @@
 """Pixels to latents and back."""
 
 from patchworld.vae.autoencoder import Autoencoder, AutoencoderConfig
+from patchworld.vae.clips import decode_clip, encode_clip, to_pixels
 from patchworld.vae.closed_form import BlockStatistics, start_from_components
 
-__all__ = ["Autoencoder", "AutoencoderConfig", "BlockStatistics", "start_from_components"]
+__all__ = [
+    "Autoencoder",
+    "AutoencoderConfig",
+    "BlockStatistics",
+    "decode_clip",
+    "encode_clip",
+    "start_from_components",
+    "to_pixels",
+]

@@ -192,9 +192,8 @@ class VideoSource:
                 yield from (frame for frame in decoder.decode(None) if packet.pts and (frame.pts or 0) < packet.pts)
                 raise self._damage(packet.pts) from error
             for frame in decoded:
-                if (
-                    not begun and frame.pts is not None
-                ):  # what is shown before a key frame may lean on what was not read
+                if not begun and frame.pts is not None:
+                    # Frames shown before a key frame may lean on what was not read: decoders leave them out.
                     waiting = {pts for pts in waiting if pts >= frame.pts}
                     begun = True
                 lost = [pts for pts in waiting if frame.pts is not None and pts < frame.pts]
@@ -214,10 +213,7 @@ class VideoSource:
 
     def _declared_rate(self) -> float | None:
         """Frames a second by the headers, or None where they are no help."""
-        stream, rate = self._stream, float(self._stream.average_rate or 0)
-        if self._kind == "mov" and rate and stream.frames > 1 and stream.duration:
-            counted = stream.frames / float(stream.duration * self._tick)
-            rate = rate if abs(counted / rate - 1) < 0.01 else counted  # libav is misled by frames that are reordered
+        rate = float(self._stream.average_rate or 0)
         # A gif has no rate, only delays. 1000 a second is what libav says of live recordings: it does not know.
         return _clamped_rate(rate) if 0 < rate < 1000 and self._kind != "gif" else None
 

@@ -182,6 +182,11 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     transformer.add_argument(
         "--preset", default="small", metavar="NAME", help="tiny, small, base or large; default small"
     )
+    transformer.add_argument(
+        "--text-encoder",
+        metavar="NAME",
+        help="a Hugging Face text encoder, by name or folder; default: the built-in one",
+    )
     transformer.add_argument("--process", choices=("flow", "ddpm"), default="flow", help="noise process; default flow")
     transformer.add_argument(
         "--tokens", type=int, default=1280, metavar="N", help="video tokens of a pack, four packs a step; default 1280"
@@ -329,6 +334,7 @@ def _train_transformer(options: argparse.Namespace) -> str:
     from patchworld.dit import PRESETS
     from patchworld.model import DEFAULT, PROCESSES, load_autoencoder
     from patchworld.shapes import Grid
+    from patchworld.text import HuggingFaceTextEncoder
     from patchworld.train import TransformerTask, train
 
     config = _train_config(options, lr=1e-3)
@@ -348,7 +354,8 @@ def _train_transformer(options: argparse.Namespace) -> str:
     )
     process = PROCESSES[options.process]()
     sizes, names = PRESETS[options.preset], action_names(samples)
-    task = TransformerTask(encoded, autoencoder, process, sizes, {}, names, options.seed, options.tokens)
+    words = HuggingFaceTextEncoder(options.text_encoder) if options.text_encoder else None
+    task = TransformerTask(encoded, autoencoder, process, sizes, {}, names, options.seed, options.tokens, words)
     folder = train(task, config, options.out)
     return f"{folder}: dream with it by patchworld generate PROMPT -o out.mp4 --model {folder}"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_safetensors
@@ -26,7 +26,7 @@ from patchworld.errors import ModelError, first_problem
 from patchworld.generate import OnStep, Sampling, generate
 from patchworld.recipe import write_recipe
 from patchworld.shapes import Grid
-from patchworld.text import BuiltinTextEncoder, TextConfig, Tokenizer
+from patchworld.text import BuiltinTextEncoder, HuggingFaceTextEncoder, TextConfig, Tokenizer
 from patchworld.vae import Autoencoder, AutoencoderConfig
 from patchworld.video import Clip
 from patchworld.video.whole_file import disk_errors, whole_file
@@ -48,25 +48,34 @@ class _DDPM(BaseModel):
     settings: DDPM
 
 
+class PretrainedText(BaseModel):
+    """A Hugging Face text encoder, which stays where it is: `name` on the hub, or its folder."""
+
+    model_config = STRICT
+    name: str
+    max_tokens: PositiveInt = 256
+
+
 class Description(BaseModel):
-    """What model.json says. An autoencoder on its own has no other parts."""
+    """What model.json says. An autoencoder has no other parts, a whole model has one of the two text encoders."""
 
     model_config = STRICT
 
     autoencoder: AutoencoderConfig
     transformer: TransformerConfig | None = None
     text: TextConfig | None = None
+    pretrained_text: PretrainedText | None = None
     process: Annotated[_Flow | _DDPM, Field(discriminator="kind")] | None = None
     made_by: dict[str, Any] = {}
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
-        if self.transformer and self.text and self.process:
+        if self.transformer and self.process:
             have, transformer = self.autoencoder.latent_channels, self.transformer
             outputs = self.process.settings.num_outputs(transformer.num_inputs)
             for name, value, fitting in (
                 ("latent_channels", transformer.latent_channels, have),
-                ("text_width", transformer.text_width, self.text.width),
+                ("text_width", transformer.text_width, self.text.width if self.text else transformer.text_width),
                 ("num_outputs", transformer.num_outputs, outputs),
             ):
                 if value != fitting:
@@ -80,7 +89,7 @@ class Model:
 
     autoencoder: Autoencoder
     denoiser: DiffusionTransformer
-    text_encoder: BuiltinTextEncoder
+    text_encoder: BuiltinTextEncoder | HuggingFaceTextEncoder
     process: RectifiedFlow | DDPM
     hash: str = ""
 
@@ -116,34 +125,47 @@ def load(folder: str | Path | None = None) -> Model:
     """The model in `folder`, or the one that comes with patchworld. Raises ModelError when it cannot be used."""
     folder = Path(folder) if folder is not None else DEFAULT
     description = _description(folder)
-    if not (description.transformer and description.text and description.process):
+    if not (description.transformer and description.process and (description.text or description.pretrained_text)):
         raise ModelError(
             f"{folder} holds no transformer, only an autoencoder: give the folder of a whole model, "
             "as patchworld train transformer writes it"
         )
     autoencoder = load_autoencoder(folder)
     denoiser = DiffusionTransformer(description.transformer)
-    text_encoder = BuiltinTextEncoder(description.text, Tokenizer.load(folder / "tokenizer.json"))
     _load_weights(denoiser, folder / "transformer.safetensors")
-    _load_weights(text_encoder, folder / "text.safetensors")
     # Matrix products run in bfloat16; keeping the weights so saves a conversion at every step.
-    denoiser.bfloat16()
-    text_encoder.bfloat16()
-    return Model(autoencoder, denoiser.eval(), text_encoder.eval(), description.process.settings, _hash(folder))
+    denoiser.bfloat16().eval()
+    text_encoder = _load_text_encoder(description, folder)
+    return Model(autoencoder, denoiser, text_encoder, description.process.settings, _hash(folder))
 
 
 def save(model: Model, folder: Path, made_by: dict[str, Any] | None = None) -> None:
     """Write all four parts, whole or not at all. `made_by` is kept in model.json for people to read."""
-    process = model.process
+    process, words = model.process, model.text_encoder
+    parts: dict[str, nn.Module] = {"autoencoder": model.autoencoder, "transformer": model.denoiser}
+    texts: dict[str, str] = {}
+    fields: dict[str, Any] = {}
+    if isinstance(words, BuiltinTextEncoder):
+        parts["text"], texts["tokenizer.json"], fields["text"] = words, words.tokenizer.to_json(), words.config
+    else:
+        fields["pretrained_text"] = PretrainedText(name=words.name, max_tokens=words.max_tokens)
     description = Description(
         autoencoder=model.autoencoder.config,
         transformer=model.denoiser.config,
-        text=model.text_encoder.config,
         process=_Flow(settings=process) if isinstance(process, RectifiedFlow) else _DDPM(settings=process),
         made_by=made_by or {},
+        **fields,
     )
-    parts = {"autoencoder": model.autoencoder, "transformer": model.denoiser, "text": model.text_encoder}
-    _save(folder, description, parts, {"tokenizer.json": model.text_encoder.tokenizer.to_json()})
+    _save(folder, description, parts, texts)
+
+
+def _load_text_encoder(description: Description, folder: Path) -> BuiltinTextEncoder | HuggingFaceTextEncoder:
+    if description.text is None:
+        assert description.pretrained_text is not None
+        return HuggingFaceTextEncoder(description.pretrained_text.name, description.pretrained_text.max_tokens)
+    text_encoder = BuiltinTextEncoder(description.text, Tokenizer.load(folder / "tokenizer.json"))
+    _load_weights(text_encoder, folder / "text.safetensors")
+    return text_encoder.bfloat16().eval()
 
 
 def load_autoencoder(folder: Path) -> Autoencoder:
@@ -214,6 +236,6 @@ def _load_weights(module: nn.Module, path: Path) -> None:
 def _hash(folder: Path) -> str:
     """Eight bytes that name a model by its weights, its words and its sizes."""
     digest = hashlib.sha256(_description(folder).model_dump_json(exclude={"made_by"}).encode())
-    for path in sorted([*folder.glob("*.safetensors"), folder / "tokenizer.json"]):
+    for path in sorted([*folder.glob("*.safetensors"), *folder.glob("tokenizer.json")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -6,56 +6,15 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tiny import text_encoder_folder as make_folder
 
 from patchworld.errors import ModelError, RunError
 from patchworld.text import HuggingFaceTextEncoder
 
 transformers = pytest.importorskip("transformers")
-from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers  # noqa: E402
 
 PROMPTS = ["", "a red ball", "the blue cube falls to the left", "a red ball 红"]
 KINDS = ["t5", "umt5", "clip", "clip_text", "bert"]
-
-
-def make_folder(kind: str, folder: Path, safe: bool = True) -> Path:
-    """A folder with a tiny random encoder of the `kind`, in safetensors, and a tokenizer that marks the end."""
-    backend = Tokenizer(models.BPE(unk_token="<unk>"))
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
-    trainer = trainers.BpeTrainer(
-        vocab_size=320,
-        special_tokens=["<pad>", "</s>", "<unk>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    backend.train_from_iterator(PROMPTS, trainer)
-    backend.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
-    tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=backend, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
-    )
-    tokenizer.save_pretrained(folder)
-    torch.manual_seed(0)
-    vocab = len(tokenizer)
-    clip_text = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-    clip_text |= {"vocab_size": vocab, "max_position_embeddings": 12, "eos_token_id": 1, "pad_token_id": 0}
-    t5 = {"vocab_size": vocab, "d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 2, "num_heads": 2}
-    if kind == "t5":
-        model = transformers.T5EncoderModel(transformers.T5Config(**t5))
-    elif kind == "umt5":
-        model = transformers.UMT5EncoderModel(transformers.UMT5Config(**t5))
-    elif kind == "clip_text":
-        model = transformers.CLIPTextModel(transformers.CLIPTextConfig(**clip_text))
-    elif kind == "clip":
-        vision = {key: clip_text[key] for key in list(clip_text)[:4]} | {"image_size": 8, "patch_size": 4}
-        model = transformers.CLIPModel(transformers.CLIPConfig(text_config=clip_text, vision_config=vision))
-    else:
-        sizes = {key: clip_text[key] for key in list(clip_text)[:6]}
-        model = transformers.BertModel(transformers.BertConfig(**sizes))
-    if safe:
-        model.save_pretrained(folder)
-    else:
-        model.config.save_pretrained(folder)
-        torch.save(model.state_dict(), folder / "pytorch_model.bin")
-    return folder
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,13 +1,14 @@
 import pytest
 import torch
 from conftest import TINY_TEXT
-from tiny import moving_square
+from tiny import moving_square, text_encoder_folder
 
 from patchworld.data import Sample, action_names, encode_dataset
 from patchworld.diffusion import DDPM, RectifiedFlow
 from patchworld.dit import PRESETS
 from patchworld.model import load
 from patchworld.shapes import Grid
+from patchworld.text import HuggingFaceTextEncoder
 from patchworld.train import TrainConfig, TransformerTask, train
 from patchworld.train.order import generator
 
@@ -22,11 +23,13 @@ def make_task(tiny_model, tmp_path):
         samples.append(Sample(path, ("a red square", "红色方块"), ("none", *("push",) * (frames - 1))))
     encoded = encode_dataset(samples, tiny_model.autoencoder, Grid(4, 16), tmp_path / "latents")
 
-    def make(process=None, seed=0):
+    def make(process=None, seed=0, **options):
         autoencoder = tiny_model.autoencoder
         names = action_names(samples)
         sizes = PRESETS["tiny"]
-        return TransformerTask(encoded, autoencoder, process or RectifiedFlow(), sizes, TINY_TEXT, names, seed)
+        return TransformerTask(
+            encoded, autoencoder, process or RectifiedFlow(), sizes, TINY_TEXT, names, seed, **options
+        )
 
     return make
 
@@ -42,6 +45,18 @@ def test_training_lowers_the_loss_and_leaves_a_model_that_generates(make_task, t
     model = load(folder)
     assert type(model.process) is type(process)
     assert model.generate("a red square", frames=5, size=(32, 32), steps=2).frames.shape == (5, 32, 32, 3)
+
+
+def test_a_pretrained_text_encoder_is_read_from_and_stays_as_it_is(make_task, tmp_path):
+    folder = text_encoder_folder("t5", tmp_path / "t5")
+    task = make_task(text_encoder=HuggingFaceTextEncoder(str(folder), max_tokens=20))
+    assert list(task.module) == ["denoiser"]
+    config = TrainConfig(steps=15, lr=2e-2, lr_warmup_steps=2, ema_decay=0.5)
+    model = load(train(task, config, tmp_path / "run"))
+    assert isinstance(model.text_encoder, HuggingFaceTextEncoder)
+    assert (model.text_encoder.name, model.text_encoder.max_tokens) == (str(folder), 20)
+    clips = [model.generate(prompt, frames=5, size=(32, 32), steps=2) for prompt in ("a red ball", "falls")]
+    assert (clips[0].frames != clips[1].frames).any()
 
 
 def test_given_tokens_do_not_count(make_task):

@@ -48,6 +48,7 @@ class HuggingFaceTextEncoder:
                 f"the text encoder '{folder_or_name}' lacks {len(missing)} weights, such as {missing[0]}: "
                 "they would be random; use a complete model"
             )
+        self.name = folder_or_name
         self._model.to(device).eval().requires_grad_(False)
         self.device = torch.device(device)
         text_config = self._model.config.get_text_config(encoder=True)

@@ -12,7 +12,7 @@ from patchworld.dit import DiffusionTransformer, TransformerConfig
 from patchworld.model import Model, save
 from patchworld.patches import Pack, pack, patchify, positions
 from patchworld.shapes import Grid
-from patchworld.text import BuiltinTextEncoder, TextConfig, train_tokenizer
+from patchworld.text import BuiltinTextEncoder, HuggingFaceTextEncoder, TextConfig, train_tokenizer
 from patchworld.train.conditions import draw_cap
 from patchworld.train.loop import Loss
 from patchworld.train.order import PackOrder, generator
@@ -53,20 +53,24 @@ class TransformerTask:
         actions: tuple[str, ...],
         seed: int,
         tokens_per_pack: int = TOKENS_PER_PACK,
+        text_encoder: HuggingFaceTextEncoder | None = None,
     ) -> None:
-        """`sizes` and `text_sizes` are fields of TransformerConfig and TextConfig, `actions` the names in the data."""
+        """`sizes` and `text_sizes` are fields of TransformerConfig and TextConfig, `actions` the names in the data.
+
+        A pretrained `text_encoder` stays as it is; without one, the built-in one learns with the denoiser.
+        """
         torch.manual_seed(seed)
-        tokenizer = train_tokenizer((text for sample in samples for text in sample.captions), VOCABULARY)
-        text_config = TextConfig(vocab_size=tokenizer.vocab_size, **text_sizes)
-        self.text_encoder = BuiltinTextEncoder(text_config, tokenizer)
+        self.text_encoder = text_encoder or _new_text_encoder(samples, text_sizes)
         channels = autoencoder.latent_channels
         patch = sizes.get("patch", 2)
         outputs = process.num_outputs(channels * patch**2)
         config = TransformerConfig(
-            latent_channels=channels, num_outputs=outputs, text_width=text_config.width, actions=actions, **sizes
+            latent_channels=channels, num_outputs=outputs, text_width=self.text_encoder.width, actions=actions, **sizes
         )
         self.denoiser = DiffusionTransformer(config)
-        self.module = nn.ModuleDict({"denoiser": self.denoiser, "text": self.text_encoder})
+        self.module = nn.ModuleDict({"denoiser": self.denoiser})
+        if isinstance(self.text_encoder, nn.Module):
+            self.module["text"] = self.text_encoder
         self.autoencoder, self.process, self.seed, self.patch = autoencoder, process, seed, Grid(1, patch)
         held_out = min(HELD_OUT, len(samples) // 10)
         self.samples = samples[: len(samples) - held_out]
@@ -156,9 +160,17 @@ class TransformerTask:
         config = self.denoiser.config
         per_text = config.depth * 2 * config.width * config.text_width
         weights = sum(p.numel() for p in self.denoiser.parameters()) - per_text
-        text_weights = per_text + sum(p.numel() for p in self.text_encoder.blocks.parameters())
+        text_weights = per_text
+        if isinstance(self.text_encoder, BuiltinTextEncoder):
+            text_weights += sum(p.numel() for p in self.text_encoder.blocks.parameters())
         pairs = sum(n * (n + m) for n, m in zip(lengths, text_lengths, strict=True))
         return (
             6.0 * (sum(lengths) * weights + sum(text_lengths) * text_weights)
             + 12.0 * config.depth * config.width * pairs
         )
+
+
+def _new_text_encoder(samples: list[LatentSample], sizes: dict[str, int]) -> BuiltinTextEncoder:
+    """An untrained text encoder with a tokenizer for the captions of the data."""
+    tokenizer = train_tokenizer((text for sample in samples for text in sample.captions), VOCABULARY)
+    return BuiltinTextEncoder(TextConfig(vocab_size=tokenizer.vocab_size, **sizes), tokenizer)

@@ -16,7 +16,14 @@ import patchworld
 from patchworld.playroom import play, sample_scene
 from patchworld.video import Clip
 
-HUES = {"red": (350, 12), "orange": (13, 38), "yellow": (44, 66), "green": (90, 160), "blue": (205, 250), "purple": (262, 310)}
+HUES = {
+    "red": (350, 12),
+    "orange": (13, 38),
+    "yellow": (44, 66),
+    "green": (90, 160),
+    "blue": (205, 250),
+    "purple": (262, 310),
+}
 SMALLEST = 12  # pixels that count as a thing
 
 
@@ -64,7 +71,10 @@ def report(name: str, answers: list[tuple[str, bool]]) -> None:
 
 
 def judge_rolling(clip: Clip, colour: str, way: str) -> list[tuple[str, bool]]:
-    return [("colour of one ball", main_colours(clip, 1) == {colour}), ("its direction", direction(clip, colour) == way)]
+    return [
+        ("colour of one ball", main_colours(clip, 1) == {colour}),
+        ("its direction", direction(clip, colour) == way),
+    ]
 
 
 def judge_pair(clip: Clip, first: str, second: str, where: str) -> list[tuple[str, bool]]:
@@ -94,7 +104,7 @@ def real_answers(number: int = 24) -> list[tuple[str, bool]]:
 
 
 def model_answers(world: patchworld.Model, seeds: int = 4) -> list[tuple[str, bool]]:
-    """Six colours, two directions, and pairs of colours in both orders, with things in combinations seen in training."""
+    """Six colours, two directions, and pairs of colours in both orders, all in combinations seen in training."""
     answers: list[tuple[str, bool]] = []
     for seed, colour, way in itertools.product(range(seeds), HUES, ("left", "right")):
         clip = world.generate(f"a {colour} ball rolls to the {way} on stone by day", seed=seed)

@@ -35,12 +35,16 @@ def main() -> None:
     world = patchworld.load()
     loading = time.perf_counter() - started
     threads = torch.get_num_threads()
-    print(f"{threads} threads, bf16 matrix peak {matmul_peak(torch.bfloat16) / 1e9:.0f} GFLOP/s, loading {loading:.2f} s")
+    print(
+        f"{threads} threads, bf16 matrix peak {matmul_peak(torch.bfloat16) / 1e9:.0f} GFLOP/s, loading {loading:.2f} s"
+    )
     prompt = "a red ball rolls to the left on grass"
     for frames, size in ((1, (64, 64)), (17, (64, 64)), (17, (112, 64)), (33, (128, 128))):
         took = seconds(lambda frames=frames, size=size: world.generate(prompt, frames=frames, size=size))
         print(f"{frames:3} frames of {size[0]}x{size[1]}: {took:.2f} s, {frames / 8 / took:.1f} x real time at 8 fps")
-    help_ = seconds(lambda: subprocess.run([sys.executable, "-m", "patchworld.cli", "--help"], capture_output=True, check=True))
+    help_ = seconds(
+        lambda: subprocess.run([sys.executable, "-m", "patchworld.cli", "--help"], capture_output=True, check=True)
+    )
     print(f"patchworld --help: {help_:.2f} s")
 
 

@@ -12,6 +12,8 @@ picture = world.generate(prompt, frames=1, seed=5)
 
 canvas = Canvas(prompt, frames=17, size=picture.size, conditions=(Condition(picture),))
 animated = world.dream(canvas, Sampling(seed=5))
-extended = world.dream(replace(canvas, conditions=(Condition(Clip(animated.frames[-5:], animated.fps)),)), Sampling(seed=6))
+
+end = Clip(animated.frames[-5:], animated.fps)
+extended = world.dream(replace(canvas, conditions=(Condition(end),)), Sampling(seed=6))
 contact_sheet([picture, animated, extended], "given_and_dreamed.png", labels=["given", "dreamed from it", "and on"])
 print("given_and_dreamed.png")

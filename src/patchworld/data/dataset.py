@@ -2,8 +2,7 @@
 
 Captions are found in one of three places:
 - `captions.jsonl`, one object a line: {"video": "a.mp4", "caption": "..."}, or "captions": [...] with several, each a
-text
-  or an object with a "text"; and, for worlds that can be played, "actions": one name for each frame;
+  text or an object with a "text"; and, for worlds that can be played, "actions": one name for each frame;
 - `captions.csv` with the columns video and caption;
 - beside each video a text file of the same name: a.mp4 and a.txt.
 """

@@ -208,13 +208,10 @@ def _gif_is_whole(file: BinaryIO) -> bool:
 
 
 def gif_comments(file: BinaryIO) -> Iterator[bytes]:
-    (
-        """The comment extensions of an open GIF file, in order. Raises EOFError when it ends before its trailer.
+    """The comment extensions of an open GIF file, in order. Raises EOFError when it ends before its trailer.
 
     Walks the blocks (GIF89a, sections 15 to 27) without decoding. A byte that begins no block is an early end too.
     """
-        ""
-    )
     file.seek(6)
     _skip_gif_palette(file, flags=_exactly(file, 7)[4])
     while True:

@@ -26,7 +26,7 @@ def render(out: Path) -> None:
 
 
 def autoencoder(out: Path) -> None:
-    """17 minutes; the run behind the shipped weights had one core to itself."""
+    """17 minutes; the run behind the shipped weights had mostly one core."""
     paths = ["--data", str(out / "data"), "--out", str(out / "autoencoder")]
     run("train", "autoencoder", *paths, "--minutes", "17", "--lr", "1e-3")
 

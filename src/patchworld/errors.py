@@ -42,7 +42,8 @@ class RunError(PatchworldError, RuntimeError):
 def missing_extra(package: str, extra: str) -> RunError:
     """The error for an optional `package` that the `extra` of patchworld installs."""
     return RunError(
-        f"{package} is not installed: this needs the extra '{extra}'; run pip install 'patchworld[{extra}]'"
+        f"{package} is not installed: this needs the extra '{extra}'; "
+        f"run pip install -e '.[{extra}]' in the clone of patchworld"
     )
 
 

@@ -8,7 +8,7 @@ an autoencoder, a denoiser, a text encoder and a noise process.
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -131,6 +131,6 @@ def _reader(world: World, pack: Pack, prompt: str) -> Callable[[Tensor, Tensor],
 
     def predict(noisy: Tensor, level: Tensor) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16):
-            return world.denoiser(replace(pack, tokens=noisy), level, text.features, text.lengths)
+            return world.denoiser(pack.with_tokens(noisy), level, text.features, text.lengths)
 
     return predict

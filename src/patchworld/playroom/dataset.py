@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from patchworld.errors import InputError
+from patchworld.playroom.world import load_mujoco
 from patchworld.video.whole_file import disk_errors, whole_file
 
 CRF = 12
@@ -82,6 +83,7 @@ def write_dataset(
         raise InputError(f"workers={workers} is too few: give 1 or more")
     if not 0 <= seed < 2**63:
         raise InputError(f"seed={seed} is out of range: use a whole number from 0 to 2^63 - 1")
+    load_mujoco()  # what is missing is said before anything is written
     folder = Path(out)
     _settle(
         folder,

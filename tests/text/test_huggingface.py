@@ -81,5 +81,5 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 
 def test_without_transformers_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(RunError, match=r"patchworld\[models\]"):
+    with pytest.raises(RunError, match=r"extra 'models'"):
         HuggingFaceTextEncoder("anything")

@@ -8,6 +8,7 @@ import numpy as np
 
 from patchworld.errors import InputError
 from patchworld.video.clip import Clip
+from patchworld.video.lettering import CHINESE
 from patchworld.video.resize import fit_frame
 
 if TYPE_CHECKING:
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 _GAP = 4  # pixels between frames
 _FONT_SIZE = 12  # pixels
 _PAPER, _INK, _FAINT = (255, 255, 255), (20, 20, 20), (120, 120, 120)
-
-# Pillow's own font has no Chinese: these, where installed, do. Pillow looks for them in the folders of the system.
-_WIDE_FONTS = ("NotoSansCJK-Regular.ttc", "wqy-microhei.ttc", "DroidSansFallbackFull.ttf", "PingFang.ttc", "msyh.ttc")
 
 
 def contact_sheet(
@@ -119,7 +117,7 @@ def _font(text: str) -> "FreeTypeFont | ImageFont":
     from PIL import ImageFont
 
     if not text.isascii():
-        for name in _WIDE_FONTS:
+        for name in CHINESE:
             try:
                 return ImageFont.truetype(name, _FONT_SIZE)
             except OSError:

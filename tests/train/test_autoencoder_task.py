@@ -21,14 +21,14 @@ def samples(tmp_path):
 
 
 def test_training_starts_at_the_principal_components(samples, tmp_path):
-    started = AutoencoderTask(samples, TINY, 0, fresh=True).evaluate(tmp_path, 0)
-    random = AutoencoderTask(samples, TINY, 0, fresh=False).evaluate(tmp_path, 1)
-    assert started["psnr"] > random["psnr"] + 10
+    started = AutoencoderTask({"squares": samples}, TINY, 0).evaluate(tmp_path, 0)
+    random = AutoencoderTask({"squares": samples}, TINY, 0, fresh=False).evaluate(tmp_path, 1)
+    assert started["psnr squares"] > random["psnr squares"] + 10
     assert (tmp_path / "step-00000000.png").exists()
 
 
 def test_a_few_steps_lower_the_loss_and_leave_normalised_latents(samples, tmp_path):
-    task = AutoencoderTask(samples, TINY, 0, fresh=True)
+    task = AutoencoderTask({"squares": samples}, TINY, 0)
     before = sum(task.loss(part).value.item() for part in task.parts(10_000))
     folder = train(task, TrainConfig(steps=12, lr=2e-3, lr_warmup_steps=2, ema_decay=0.5), tmp_path / "run")
     assert sum(task.loss(part).value.item() for part in task.parts(10_000)) < before
@@ -39,8 +39,27 @@ def test_a_few_steps_lower_the_loss_and_leave_normalised_latents(samples, tmp_pa
     assert latents.var(1).mean().item() == pytest.approx(1, abs=0.2)
 
 
+def test_training_the_decoder_alone_leaves_the_latents(samples, tmp_path):
+    start = AutoencoderTask({"squares": samples}, TINY, 0).module
+    task = AutoencoderTask({"squares": samples}, start, 0, decoder_only=True)
+    pixels = task._crop(0, 0)
+    with torch.no_grad():
+        latent, rebuilt = start.encode(pixels), start.decode(start.encode(pixels))
+    folder = train(task, TrainConfig(steps=3, lr=2e-3, lr_warmup_steps=0, ema_decay=0.5), tmp_path / "run")
+    trained = load_autoencoder(folder)
+    with torch.no_grad():
+        assert torch.allclose(trained.encode(pixels), latent, atol=0.05)  # weights are kept in bfloat16
+        assert not torch.allclose(trained.decode(latent), rebuilt, atol=1e-3)
+    assert torch.equal(task.module.encode(pixels), latent)
+
+
+def test_several_data_sets_are_judged_apart(samples, tmp_path):
+    figures = AutoencoderTask({"a": samples[:2], "b": samples[2:]}, TINY, 0).evaluate(tmp_path, 0)
+    assert set(figures) == {"psnr a", "ssim a", "psnr b", "ssim b"}
+
+
 def test_crops_are_a_function_of_seed_and_part(samples):
-    first, again, other = (AutoencoderTask(samples, TINY, seed, fresh=False) for seed in (0, 0, 1))
+    first, again, other = (AutoencoderTask({"squares": samples}, TINY, seed, fresh=False) for seed in (0, 0, 1))
     for part in first.parts(3):
         assert torch.equal(first._crop(*part), again._crop(*part))
     assert any(first._crop(*part).shape != other._crop(*part).shape for part in first.parts(3))

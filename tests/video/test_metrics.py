@@ -4,6 +4,7 @@ from video.making import scene
 
 from patchworld.errors import InputError
 from patchworld.video import Clip, psnr, ssim
+from patchworld.video.metrics import Comparison
 
 
 def noisy(frames: np.ndarray, spread: int) -> np.ndarray:
@@ -65,3 +66,15 @@ def test_clips_and_arrays_are_the_same_and_shapes_must_agree():
         psnr(a, b[:2])
     with pytest.raises(InputError, match="float32"):
         ssim(a.astype(np.float32), b)
+
+
+def test_frame_by_frame_is_the_same_as_at_once():
+    a, b = scene(3, 40, 32), noisy(scene(3, 40, 32), 25)
+    comparison = Comparison()
+    for before, after in zip(a, b, strict=True):
+        comparison.add(before, after)
+    assert comparison.num_frames == 3
+    assert comparison.psnr == psnr(a, b)
+    assert comparison.ssim == pytest.approx(ssim(a, b), abs=1e-12)
+    with pytest.raises(InputError, match="cannot be compared"):
+        comparison.add(a[0], b[0, 1:])

@@ -1,5 +1,6 @@
 """Training the autoencoder: start at the principal components, then learn what they miss."""
 
+import math
 from pathlib import Path
 
 import torch
@@ -23,59 +24,90 @@ from patchworld.vae import (
     to_pixels,
 )
 from patchworld.vae.autoencoder import SPACE, TIME, pad
+from patchworld.vae.similarity import structural_similarity
 from patchworld.video import contact_sheet, probe, psnr, read, ssim
 
-CLIPS_PER_STEP = 8
-MOST = Shape(17, 128, 128)  # a training crop; the network sees no farther, so larger pictures need no larger crops
-HELD_OUT = 16  # clips, the last of the data set
-CLIPS_FOR_STATISTICS = 400
+CROPS_PER_STEP = 8
+MOST = Shape(17, 64, 64)  # a training crop: many small ones teach more than few large ones, and the reach is shorter
+HELD_OUT = 16  # clips, the last of each data set
+CROPS_FOR_STATISTICS = 600
+ALL_CHANNELS = 0.5  # part of the crops that are rebuilt from all channels of the latent
 LATENT_NOISE = 0.05  # added in training: what the transformer dreams is never exact either
-EDGE = 0.05  # errors above it (of a range of 2) count linearly, below it as squares
+SIMILARITY = 0.5  # weight of the structural similarity beside the squared error
+FINEST_LACK = 1e-3  # of similarity, likewise
+FINEST_ERROR = 1e-5  # mean square (of a range of 2, so 56 dB) below which a crop is good enough to teach nothing more
 
 
 class AutoencoderTask:
-    """Rebuild crops of the data set. The module is the autoencoder."""
+    """Rebuild crops of one or several data sets. The module is the autoencoder."""
 
-    def __init__(self, samples: list[Sample], config: AutoencoderConfig, seed: int, *, fresh: bool) -> None:
-        """`fresh` fits the closed form first; otherwise weights are about to be loaded."""
-        held_out = min(HELD_OUT, len(samples) // 10)
-        self.samples = samples[: len(samples) - held_out]
-        self.held_out = samples[len(samples) - held_out :] or samples[:1]
+    def __init__(
+        self,
+        datasets: dict[str, list[Sample]],
+        start: AutoencoderConfig | Autoencoder,
+        seed: int,
+        *,
+        fresh: bool = True,
+        decoder_only: bool = False,
+    ) -> None:
+        """Every sample of the named `datasets` is drawn equally often. Training goes on from a given autoencoder, or
+        from the closed form of one of the given sizes (not `fresh`: its weights are about to be loaded).
+        `decoder_only` leaves the latents as they are, for the transformers that know them.
+        """
+        self.samples: list[Sample] = []
+        self.held_out: dict[str, list[Sample]] = {}
+        for name, samples in datasets.items():
+            kept = len(samples) - min(HELD_OUT, len(samples) // 10)
+            self.samples += samples[:kept]
+            self.held_out[name] = samples[kept:] or samples[:1]
         self.seed = seed
         torch.manual_seed(seed)
-        self.module = Autoencoder(config)
+        self.module = start if isinstance(start, Autoencoder) else Autoencoder(start)
+        self.decoder_only = decoder_only
+        if decoder_only:
+            self.module.to_latent.requires_grad_(False)
+            self.module.encoder.requires_grad_(False)
         self.flops: dict[torch.Size, float] = {}
-        if fresh:
+        if fresh and self.module is not start:
             statistics = BlockStatistics()
-            for number in tqdm(range(min(CLIPS_FOR_STATISTICS, len(self.samples))), desc="principal components"):
+            for number in tqdm(range(min(CROPS_FOR_STATISTICS, 4 * len(self.samples))), desc="principal components"):
                 statistics.add(self._crop(0, number))
             start_from_components(self.module, statistics)
 
     def parts(self, step: int) -> list[tuple[int, int]]:
-        return [(step, number) for number in range(CLIPS_PER_STEP)]
+        return [(step, number) for number in range(CROPS_PER_STEP)]
 
     def loss(self, part: tuple[int, int]) -> Loss:
+        """Logarithms of what is measured: the squared error (0.23 for each decibel of PSNR) and the lack of structural
+        similarity. So every crop has the same weight, however hard; otherwise a step belongs to noise and foliage.
+        """
         pixels = self._crop(*part)
         latent = self.module.encode(pixels)
+        latent[:, self._kept(*part) :] = 0
         noise = torch.randn(latent.shape, generator=generator(self.seed, *part, 2))
         rebuilt = self.module.decode(latent + LATENT_NOISE * noise)
-        loss = F.huber_loss(rebuilt, pixels, delta=EDGE) / EDGE
+        error = torch.log(F.mse_loss(rebuilt, pixels) + FINEST_ERROR)
+        loss = error + SIMILARITY * torch.log(1 - structural_similarity(rebuilt, pixels) + FINEST_LACK)
         return Loss(loss, latent[0, 0].numel(), self._flops(pixels))
 
     def evaluate(self, folder: Path, step: int) -> dict[str, float]:
-        pairs = []
-        for sample in self.held_out:
-            clip = next(iter(training_clips(sample)))
-            latent = encode_clip(self.module, clip)
-            pairs.append((clip, decode_clip(self.module, latent, Shape(*clip.frames.shape[:3]), clip.fps)))
-        contact_sheet([clip for pair in pairs[:4] for clip in pair], folder / f"step-{step:08d}.png")
-        return {
-            "psnr": sum(psnr(a, b) for a, b in pairs) / len(pairs),
-            "ssim": sum(ssim(a, b) for a, b in pairs) / len(pairs),
-        }
+        """PSNR and SSIM of the held-out clips of each data set."""
+        figures, shown = {}, []
+        for name, samples in self.held_out.items():
+            pairs = []
+            for sample in samples:
+                clip = next(iter(training_clips(sample)))
+                latent = encode_clip(self.module, clip)
+                pairs.append((clip, decode_clip(self.module, latent, Shape(*clip.frames.shape[:3]), clip.fps)))
+            shown += [clip for pair in pairs[:4] for clip in pair]
+            figures[f"psnr {name}"] = sum(psnr(a, b) for a, b in pairs) / len(pairs)
+            figures[f"ssim {name}"] = sum(ssim(a, b) for a, b in pairs) / len(pairs)
+        contact_sheet(shown, folder / f"step-{step:08d}.png")
+        return figures
 
     def export(self, folder: Path) -> None:
-        self._normalise()
+        if not self.decoder_only:
+            self._normalise()
         save_autoencoder(self.module, folder)
 
     def _crop(self, step: int, number: int) -> Tensor:
@@ -86,12 +118,21 @@ class AutoencoderTask:
         seconds = MOST.frames / info.fps
         start = max(0.0, info.duration - seconds) * float(torch.rand((), generator=draw))
         frames = read(path, start=start, end=start + seconds).frames
-        for axis, (most, step) in enumerate(zip(MOST, (TIME, SPACE, SPACE), strict=True)):
+        for axis, (most, unit) in enumerate(zip(MOST, (TIME, SPACE, SPACE), strict=True)):
             length = min(frames.shape[axis], most)
-            length = 1 + (length - 1) // step * step if axis == 0 else max(length // step * step, 1)
+            length = 1 + (length - 1) // unit * unit if axis == 0 else max(length // unit * unit, 1)
             first = int(torch.randint(frames.shape[axis] - length + 1, (), generator=draw))
             frames = frames.take(range(first, first + length), axis)
         return pad(to_pixels(frames), self.module.grid)
+
+    def _kept(self, step: int, number: int) -> int:
+        """How many leading channels the decoder gets to see: all of them, or fewer, so that channels stay in the order
+        of what they are worth (nested dropout, Rippel et al. 2014) and a transformer may model the first ones alone.
+        """
+        draw = generator(self.seed, step, number, 3)
+        if float(torch.rand((), generator=draw)) < ALL_CHANNELS:
+            return self.module.latent_channels
+        return math.ceil(self.module.latent_channels ** float(torch.rand((), generator=draw)))
 
     def _flops(self, pixels: Tensor) -> float:
         """Forward and backward work of one crop, counted once for each shape."""

@@ -1,7 +1,7 @@
 """Pixels to latents and back."""
 
 from patchworld.vae.autoencoder import Autoencoder, AutoencoderConfig
-from patchworld.vae.clips import decode_clip, encode_clip, to_pixels
+from patchworld.vae.clips import decode_clip, decode_latents, encode_clip, encode_frames, to_pixels
 from patchworld.vae.closed_form import BlockStatistics, start_from_components
 
 __all__ = [
@@ -9,7 +9,9 @@ __all__ = [
     "AutoencoderConfig",
     "BlockStatistics",
     "decode_clip",
+    "decode_latents",
     "encode_clip",
+    "encode_frames",
     "start_from_components",
     "to_pixels",
 ]

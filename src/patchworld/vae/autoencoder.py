@@ -27,9 +27,9 @@ class AutoencoderConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    latent_channels: PositiveInt = 16
+    latent_channels: PositiveInt = 128
     widths: tuple[PositiveInt, PositiveInt] = (64, 128)
-    encoder_depths: tuple[PositiveInt, PositiveInt] = (2, 2)
+    encoder_depths: tuple[PositiveInt, PositiveInt] = (1, 1)
     decoder_depths: tuple[PositiveInt, PositiveInt] = (3, 2)
 
 
@@ -112,7 +112,10 @@ class Autoencoder(nn.Module):
         return self.encode_chunk(pad(pixels, grid or self.grid), None, first=True)
 
     def decode(self, latent: Tensor, shape: Shape | None = None) -> Tensor:
-        """Latents (b, c, f, h, w) to pixels in [-1, 1], cut to `shape` when one is given."""
+        """Latents (b, c, f, h, w) to pixels in [-1, 1], cut to `shape` when one is given.
+
+        Channels are ordered by what they are worth; where only the first ones are given, the rest stay at their mean.
+        """
         return cut(self.decode_chunk(latent, None, first=True), shape)
 
     def encode_stream(self, chunks: Iterable[Tensor]) -> Iterator[Tensor]:
@@ -137,6 +140,8 @@ class Autoencoder(nn.Module):
 
     def decode_chunk(self, latent: Tensor, memory: Memory | None, *, first: bool) -> Tensor:
         """Some latent frames to their pixels: 4 frames each, 1 for the first of a video."""
+        if missing := self.latent_channels - latent.shape[1]:
+            latent = F.pad(latent, (0, 0, 0, 0, 0, 0, 0, missing))
         latent = latent / self.latent_scale + self.latent_mean.view(-1, 1, 1, 1)
         linear = unfold(self.to_pixels(latent.permute(0, 2, 3, 4, 1)).permute(0, 4, 1, 2, 3), TIME, SPACE)
         pixels = linear.float() + self.decoder(latent, memory).float()

@@ -14,8 +14,7 @@ def psnr(a: Clip | np.ndarray, b: Clip | np.ndarray) -> float:
     a, b: clips, or uint8 arrays (frames, height, width, 3), of the same shape. Raises InputError otherwise.
     """
     x, y = _same_shape(a, b)
-    squared = sum(int(np.square(f.astype(np.int32) - g).sum(dtype=np.int64)) for f, g in zip(x, y, strict=True))
-    return float("inf") if squared == 0 else float(10 * np.log10(255**2 * x.size / squared))
+    return _decibels(sum(_squared_error(f, g) for f, g in zip(x, y, strict=True)), x.size)
 
 
 def ssim(a: Clip | np.ndarray, b: Clip | np.ndarray) -> float:
@@ -28,6 +27,40 @@ def ssim(a: Clip | np.ndarray, b: Clip | np.ndarray) -> float:
     """
     x, y = _same_shape(a, b)
     return float(np.mean([_frame_ssim(f, g) for f, g in zip(x, y, strict=True)]))
+
+
+class Comparison:
+    """`psnr` and `ssim` of two videos that come pair of frames by pair, so that they may be longer than memory."""
+
+    def __init__(self) -> None:
+        self.num_frames = 0
+        self._values = self._squared = 0
+        self._similarity = 0.0
+
+    def add(self, a: np.ndarray, b: np.ndarray) -> None:
+        """Count the next frame of both: uint8 (height, width, 3). Raises InputError when their shapes differ."""
+        x, y = _same_shape(a[None], b[None])
+        self.num_frames += 1
+        self._values += x.size
+        self._squared += _squared_error(x[0], y[0])
+        self._similarity += _frame_ssim(x[0], y[0])
+
+    @property
+    def psnr(self) -> float:
+        return _decibels(self._squared, self._values)
+
+    @property
+    def ssim(self) -> float:
+        return self._similarity / self.num_frames
+
+
+def _squared_error(a: np.ndarray, b: np.ndarray) -> int:
+    """Summed over one frame."""
+    return int(np.square(a.astype(np.int32) - b).sum(dtype=np.int64))
+
+
+def _decibels(squared_error: int, num_values: int) -> float:
+    return float("inf") if squared_error == 0 else float(10 * np.log10(255**2 * num_values / squared_error))
 
 
 def _frame_ssim(a: np.ndarray, b: np.ndarray) -> float:

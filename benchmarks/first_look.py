@@ -63,11 +63,18 @@ def side(clip: Clip, first: str, second: str) -> str | None:
     return "left" if found[first][0] < found[second][0] else "right"
 
 
+def tally(answers: list[tuple[str, bool]]) -> dict[str, tuple[int, int]]:
+    """For every question how many answers are right, and how many there are."""
+    asked: dict[str, list[bool]] = {}
+    for question, answer in answers:
+        asked.setdefault(question, []).append(answer)
+    return {question: (sum(given), len(given)) for question, given in asked.items()}
+
+
 def report(name: str, answers: list[tuple[str, bool]]) -> None:
     """Print the share of right answers for every question."""
-    for question in dict.fromkeys(question for question, _ in answers):
-        right = [answer for asked, answer in answers if asked == question]
-        print(f"{name:14}{question:34}{sum(right):4} of {len(right)}", flush=True)
+    for question, (right, asked) in tally(answers).items():
+        print(f"{name:14}{question:34}{right:4} of {asked}", flush=True)
 
 
 def judge_rolling(clip: Clip, colour: str, way: str) -> list[tuple[str, bool]]:

@@ -1,6 +1,7 @@
 """The denoiser: a diffusion transformer over packed spacetime tokens."""
 
 from patchworld.dit.attention import reference_attention, span_attention
-from patchworld.dit.transformer import PRESETS, DiffusionTransformer, TransformerConfig
+from patchworld.dit.presets import PRESETS
+from patchworld.dit.transformer import DiffusionTransformer, TransformerConfig
 
 __all__ = ["PRESETS", "DiffusionTransformer", "TransformerConfig", "reference_attention", "span_attention"]

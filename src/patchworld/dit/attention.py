@@ -16,7 +16,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-QUERIES_AT_ONCE = 2048  # bounds the scores that exist at the same time
+from patchworld.dit.varlen import has_kernel, varlen_attention
+
+QUERIES_AT_ONCE = 512  # bounds the scores that exist at the same time: measured, more leave the cache
+MOST_KEYS_KEPT = 1024  # up to here a query's weights are small beside the other things its token keeps for backward
 
 
 def span_attention(q: Tensor, k: Tensor, v: Tensor, q_lengths: Sequence[int], k_lengths: Sequence[int]) -> Tensor:
@@ -24,6 +27,8 @@ def span_attention(q: Tensor, k: Tensor, v: Tensor, q_lengths: Sequence[int], k_
 
     Span i is the next q_lengths[i] queries and the next k_lengths[i] keys.
     """
+    if has_kernel(q):
+        return varlen_attention(q, k, v, q_lengths, k_lengths)
     if q.device.type == "cpu" and q.dtype == torch.bfloat16:
         return _MatmulAttention.apply(q, k, v, tuple(q_lengths), tuple(k_lengths))
     spans = zip(q.split(list(q_lengths)), k.split(list(k_lengths)), v.split(list(k_lengths)), strict=True)
@@ -44,36 +49,39 @@ def reference_attention(q: Tensor, k: Tensor, v: Tensor, q_lengths: Sequence[int
 
 
 class _MatmulAttention(torch.autograd.Function):
-    """Attention as two batched products a group of spans. The backward pass computes the scores again, to save memory.
+    """Attention as two batched products a group of spans.
 
-    With P = softmax(QK'/sqrt(k)), O = PV and D = rowsum(dO * O):
+    With P = softmax(QK'/sqrt(k)), O = PV and D = rowsum(P * dO V'):
     dV = P'dO, dS = P * (dO V' - D), dQ = dS K / sqrt(k), dK = dS'Q / sqrt(k)  (Dao et al. 2022, section B.2).
+    P of short spans is kept for the backward pass, P of long ones is computed again.
     """
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, q_lengths: tuple, k_lengths: tuple) -> Tensor:
+        q = q * q.shape[-1] ** -0.5  # one pass over the queries is cheaper than one over the scores
         out = torch.empty_like(q)
+        kept = []
         for group in _groups(q_lengths, k_lengths):
             weights = group.weights(q, k)
             out[group.queries] = group.join(torch.bmm(weights, group.gather(v)))
-        ctx.save_for_backward(q, k, v, out)
+            kept.append(weights if any(ctx.needs_input_grad) and weights.shape[-1] <= MOST_KEYS_KEPT else None)
+        ctx.save_for_backward(q, k, v, *kept)
         ctx.lengths = (q_lengths, k_lengths)
         return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple:
-        grad = grads[0]
-        q, k, v, out = ctx.saved_tensors
+        q, k, v, *kept = ctx.saved_tensors
         dq, dk, dv = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
-        row = (grad.float() * out.float()).sum(-1, keepdim=True).to(q.dtype)  # (n, heads, 1)
-        for group in _groups(*ctx.lengths):
-            weights = group.weights(q, k)
-            g = group.split(grad)
+        for group, weights in zip(_groups(*ctx.lengths), kept, strict=True):
+            weights = group.weights(q, k) if weights is None else weights
+            g = group.split(grads[0])
             dv[group.keys] += group.scatter(torch.bmm(weights.mT, g))
-            scores = torch.bmm(g, group.gather(v).mT).sub_(group.split(row)).mul_(weights).mul_(q.shape[-1] ** -0.5)
+            scores = torch.bmm(g, group.gather(v).mT)
+            scores = torch._softmax_backward_data(scores, weights, -1, scores.dtype)  # dS
             dq[group.queries] = group.join(torch.bmm(scores, group.gather(k)))
             dk[group.keys] += group.scatter(torch.bmm(scores.mT, group.split(q)))
-        return dq, dk, dv, None, None
+        return dq.mul_(q.shape[-1] ** -0.5), dk, dv, None, None
 
 
 @dataclass(frozen=True)
@@ -88,7 +96,7 @@ class _Group:
     num: int
     source: Tensor  # (num * longest,) which key, counted from keys.start, stands in each place of a row
     real: Tensor  # (keys,) where in the rows each key stands
-    padding: Tensor | None  # (num, 1, 1, longest) minus infinity where a row is over; None if rows are equal
+    padding: Tensor | None  # (num, 1, 1, longest - shortest) where a row is over; None if rows are equal
 
     def split(self, x: Tensor) -> Tensor:
         """Queries (n, heads, k) as (num * heads, length, k)."""
@@ -110,10 +118,11 @@ class _Group:
         return rows if self.padding is None else rows[self.real]
 
     def weights(self, q: Tensor, k: Tensor) -> Tensor:
-        """The attention of every query of the group, (num * heads, length, longest)."""
-        scores = torch.bmm(self.split(q), self.gather(k).mT).mul_(q.shape[-1] ** -0.5)
-        if self.padding is not None:
-            scores.unflatten(0, (self.num, -1)).add_(self.padding.to(scores.dtype))
+        """The attention of every query of the group, (num * heads, length, longest); q is scaled already."""
+        scores = torch.bmm(self.split(q), self.gather(k).mT)
+        if self.padding is not None:  # at the ends of the rows alone
+            ends = scores.unflatten(0, (self.num, -1))[..., -self.padding.shape[-1] :]
+            ends.masked_fill_(self.padding, float("-inf"))
         return torch.softmax(scores, dim=-1)
 
 
@@ -131,7 +140,7 @@ def _groups(q_lengths: tuple[int, ...], k_lengths: tuple[int, ...]) -> list[_Gro
         places = torch.arange(longest)
         source = (starts[:, None] + places.clamp(max=counts[:, None] - 1)).flatten()
         inside = places < counts[:, None]
-        padding = None if inside.all() else torch.where(inside, 0.0, float("-inf"))[:, None, None]
+        padding = None if inside.all() else ~inside[:, None, None, int(counts.min()) :]
         keys = slice(k_start, k_start + total)
         for start in range(0, num * length, max(QUERIES_AT_ONCE, num * length if num > 1 else 1)):
             queries = slice(q_start + start, q_start + min(start + QUERIES_AT_ONCE, num * length))

@@ -11,39 +11,43 @@ import torch
 from pydantic import BaseModel, ConfigDict, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from patchworld.dit.attention import span_attention
 from patchworld.dit.modulation import Runs, find_runs
 from patchworld.dit.rotary import rotary_angles, rotate
-from patchworld.patches import Pack
+from patchworld.dit.windows import Pattern, Spans, find_spans, windows_of
+from patchworld.patches import Embedding, Pack, PatchGrid
 
 
 class TransformerConfig(BaseModel):
-    """Sizes of a diffusion transformer. `patch` is the side of a patch in latent voxels."""
+    """Sizes of a diffusion transformer, how it embeds video, and which tokens attend to each other."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    latent_channels: PositiveInt = 16
-    patch: PositiveInt = 2
+    latent_channels: PositiveInt = 16  # the first ones of the autoencoder's
+    patch: PositiveInt = 2  # side of a patch in latent voxels
+    patch_time: PositiveInt = 1  # latent frames that a token stands for
+    embedding: Embedding = "tubelet"  # what a token holds of them: see patches.PatchGrid
     num_outputs: PositiveInt = 64  # values predicted for each token: p, or 2p with learned covariance
+    linear_guess: bool = False  # the output is what the best linear guess lacks: see diffusion's `from_guess`
     width: PositiveInt = 256
     depth: PositiveInt = 8
     head_width: PositiveInt = 128  # measured: a tenth faster than 64 at equal width on a CPU
     text_width: PositiveInt = 256
     actions: tuple[str, ...] = ()  # names of the actions the model understands, one hot each
+    attention: Pattern = "full"  # see windows.windows_of
+    window: tuple[PositiveInt, PositiveInt, PositiveInt] = (5, 8, 8)  # tokens; the box of attention="window"
+
+    @property
+    def grid(self) -> PatchGrid:
+        """How latents are cut into tokens."""
+        return PatchGrid(self.patch_time, self.patch, self.embedding)
 
     @property
     def num_inputs(self) -> int:
         """Values of one token."""
-        return self.latent_channels * self.patch**2
-
-
-PRESETS = {
-    "tiny": {"width": 64, "depth": 2, "head_width": 32},
-    "small": {"width": 256, "depth": 8},  # 10 M parameters with its text encoder: the shipped model
-    "base": {"width": 384, "depth": 8},
-    "large": {"width": 1024, "depth": 24},
-}
+        return self.grid.num_values(self.latent_channels)
 
 
 class HeadNorm(nn.Module):
@@ -56,7 +60,8 @@ class HeadNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.layer_norm(x, x.shape[-1:], self.weight.to(x.dtype))
+        # Autocast on CUDA makes layer norm float32; queries and keys have to stay in the type of the values.
+        return F.layer_norm(x, x.shape[-1:], self.weight.to(x.dtype)).to(x.dtype)
 
 
 class Block(nn.Module):
@@ -72,17 +77,17 @@ class Block(nn.Module):
         self.k_norm = HeadNorm(config.head_width)
         self.text_k_norm = HeadNorm(config.head_width)
         self.project = nn.Linear(width, width)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(approximate="tanh"), nn.Linear(4 * width, width))
+        # The exact GELU: on a CPU PyTorch's tanh form takes four times as long, and they differ by less than 0.0005.
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
         # The block's own offset to the modulation that all blocks share (PixArt-alpha, Chen et al. 2023, section 2.3).
         self.modulation = nn.Parameter(torch.zeros(6 * width))
 
     def forward(
         self,
         x: Tensor,  # (n, d)
-        lengths: tuple[int, ...],
+        spans: Spans,
         rotation: tuple[Tensor, Tensor],  # 2 x (n, 1, k/2)
         text: Tensor,  # (m, text width)
-        text_lengths: tuple[int, ...],
         shared: Tensor,  # (r, 6 d)
         runs: Runs,
     ) -> Tensor:
@@ -91,21 +96,28 @@ class Block(nn.Module):
         q, k, v = self.qkv(h).unflatten(-1, (3, *self.heads)).unbind(1)  # (n, heads, k) each
         q, k = rotate(self.q_norm(q), *rotation), rotate(self.k_norm(k), *rotation)
         text_k, text_v = self.text_kv(text).unflatten(-1, (2, *self.heads)).unbind(1)  # (m, heads, k) each
-        k = interleave(k, self.text_k_norm(text_k), lengths, text_lengths)
-        v = interleave(v, text_v, lengths, text_lengths)
-        k_lengths = [a + b for a, b in zip(lengths, text_lengths, strict=True)]
-        out = span_attention(q, k, v, lengths, k_lengths)
+        k, v = spans.gather_keys(k, self.text_k_norm(text_k)), spans.gather_keys(v, text_v)
+        out = span_attention(spans.gather_queries(q), k, v, spans.lengths, spans.k_lengths)
+        out = spans.scatter_queries(out)
         x = x + runs.apply(torch.mul, self.project(out.flatten(1)), gate1)
         h = runs.apply(modulate, F.layer_norm(x, x.shape[-1:]), shift2, scale2)
         return x + runs.apply(torch.mul, self.mlp(h), gate2)
 
 
 class DiffusionTransformer(nn.Module):
-    """Predicts the noise process's target for every token of a pack."""
+    """Predicts the noise process's target for every token of a pack.
+
+    `recompute` is how many of the blocks forget what is inside them and compute it again on the way back: memory for
+    time, with equal gradients (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost").
+    """
+
+    recompute: int = 0
+    token_variance: Tensor | None  # (p,) of clean tokens, where the linear guess is used
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.config = config
+        self.register_buffer("token_variance", torch.ones(config.num_inputs) if config.linear_guess else None)
         width = config.width
         self.embed_tokens = nn.Linear(config.num_inputs, width)
         self.embed_level = nn.Sequential(nn.Linear(LEVEL_FREQUENCIES * 2, width), nn.SiLU(), nn.Linear(width, width))
@@ -152,8 +164,15 @@ class DiffusionTransformer(nn.Module):
         x = self.embed_tokens(pack.tokens)  # (n, d)
         angles = rotary_angles(pack.positions, self.config.head_width)[:, None]
         rotation = (angles.cos().to(x.dtype), angles.sin().to(x.dtype))
-        for block in self.blocks:
-            x = block(x, pack.lengths, rotation, text, text_lengths, shared, runs)
+        windows = windows_of(self.config.attention, self.config.window)
+        spans = [find_spans(pack, text_lengths, window) for window in windows]
+        for number, block in enumerate(self.blocks):
+            inputs = (x, spans[number % len(spans)], rotation, text, shared, runs)
+            if number < self.recompute and torch.is_grad_enabled():
+                # Nothing in a block is random, and threads train side by side: the global generator stays untouched.
+                x = checkpoint(block, *inputs, use_reentrant=False, preserve_rng_state=False)
+            else:
+                x = block(*inputs)
         shift, scale = self.final_modulation(condition).to(x.dtype).chunk(2, dim=1)
         return self.final(runs.apply(modulate, F.layer_norm(x, x.shape[-1:]), shift, scale)).float()
 
@@ -171,11 +190,3 @@ def level_features(level: Tensor) -> Tensor:
 def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
     """x * (1 + scale) + shift, in one pass over memory."""
     return torch.addcmul(shift, x, 1 + scale)
-
-
-def interleave(
-    first: Tensor, second: Tensor, first_lengths: tuple[int, ...], second_lengths: tuple[int, ...]
-) -> Tensor:
-    """Span by span the first tensor's rows, then the second's: a clip's tokens followed by its words."""
-    pairs = zip(first.split(first_lengths), second.split(second_lengths), strict=True)
-    return torch.cat([piece for pair in pairs for piece in pair])

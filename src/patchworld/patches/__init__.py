@@ -1,6 +1,6 @@
 """Latents to packed spacetime tokens and back."""
 
 from patchworld.patches.packing import Pack, pack, unpack
-from patchworld.patches.patchify import patchify, positions, unpatchify
+from patchworld.patches.patchify import Embedding, PatchGrid, patchify, positions, unpatchify
 
-__all__ = ["Pack", "pack", "patchify", "positions", "unpack", "unpatchify"]
+__all__ = ["Embedding", "Pack", "PatchGrid", "pack", "patchify", "positions", "unpack", "unpatchify"]

@@ -16,23 +16,26 @@ class Pack:
 
     tokens      (n, p) patches
     positions   (n, 3) seconds, y, x of each patch
-    shapes      the token shape of each clip; clip i is a span of shapes[i].volume tokens
+    shapes      the token shape of each whole clip; clip i is a span of lengths[i] tokens
+    kept        (n of the whole clips,) bool on the CPU, which of their tokens are here; None: all of them
     """
 
     tokens: Tensor
     positions: Tensor
     shapes: tuple[Shape, ...]
+    kept: Tensor | None = None
 
     @cached_property
     def lengths(self) -> tuple[int, ...]:
         """Tokens of each clip."""
-        return tuple(shape.volume for shape in self.shapes)
+        whole = [shape.volume for shape in self.shapes]
+        return tuple(whole if self.kept is None else _counts(self.kept, whole).tolist())
 
     @cached_property
     def frame_lengths(self) -> Tensor:
-        """Tokens of each latent frame of each clip, (frames,) on the CPU."""
-        counts = [shape.height * shape.width for shape in self.shapes for _ in range(shape.frames)]
-        return torch.tensor(counts)
+        """Tokens of each latent frame of each clip, (frames,) on the CPU; a frame may have lost all of them."""
+        whole = [shape.height * shape.width for shape in self.shapes for _ in range(shape.frames)]
+        return torch.tensor(whole) if self.kept is None else _counts(self.kept, whole)
 
     @cached_property
     def frame_clips(self) -> Tensor:
@@ -43,6 +46,15 @@ class Pack:
         """The same places with other contents."""
         return replace(self, tokens=tokens)
 
+    def keep(self, kept: Tensor) -> "Pack":
+        """The pack with only those tokens of its whole clips for which `kept`, (n,) bool on the CPU, is true.
+
+        A token brings its own position, so the others need not be there; every clip keeps at least one.
+        """
+        assert self.kept is None, "tokens are dropped from whole clips"
+        here = kept.to(self.tokens.device)
+        return replace(self, tokens=self.tokens[here], positions=self.positions[here], kept=kept)
+
     def to(self, device: torch.device | str) -> "Pack":
         return replace(self, tokens=self.tokens.to(device), positions=self.positions.to(device))
 
@@ -50,6 +62,11 @@ class Pack:
 def pack(tokens: Sequence[Tensor], positions: Sequence[Tensor], shapes: Sequence[Shape]) -> Pack:
     """Put clips together: each has tokens (n_i, p), positions (n_i, 3) and a token shape."""
     return Pack(torch.cat(list(tokens)), torch.cat(list(positions)), tuple(shapes))
+
+
+def _counts(kept: Tensor, whole: list[int]) -> Tensor:
+    """How many of each span of `whole` tokens are kept."""
+    return torch.stack([part.sum() for part in kept.split(whole)])
 
 
 def unpack(values: Tensor, packed: Pack) -> tuple[Tensor, ...]:

@@ -9,7 +9,7 @@ from patchworld.model import Model
 from patchworld.text import BuiltinTextEncoder, TextConfig, train_tokenizer
 from patchworld.vae import Autoencoder, AutoencoderConfig
 
-TINY_AUTOENCODER = AutoencoderConfig(latent_channels=4, widths=(8, 16), encoder_depths=(1, 1), decoder_depths=(1, 1))
+TINY_AUTOENCODER = AutoencoderConfig(latent_channels=6, widths=(8, 16), encoder_depths=(1, 1), decoder_depths=(1, 1))
 TINY_TEXT = {"width": 24, "depth": 1, "num_heads": 2}
 
 
@@ -20,7 +20,7 @@ def tiny_model() -> Model:
     tokenizer = train_tokenizer(["a red ball rolls to the left", "一个红色的球"], 300)
     text_encoder = BuiltinTextEncoder(TextConfig(vocab_size=tokenizer.vocab_size, **TINY_TEXT), tokenizer)
     denoiser = DiffusionTransformer(
-        TransformerConfig(latent_channels=4, num_outputs=16, text_width=24, **PRESETS["tiny"])
+        TransformerConfig(latent_channels=4, num_outputs=16, linear_guess=True, text_width=24, **PRESETS["tiny"])
     )
     model = Model(Autoencoder(TINY_AUTOENCODER), denoiser, text_encoder, RectifiedFlow())
     for part in (model.autoencoder, denoiser):

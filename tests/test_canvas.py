@@ -15,14 +15,16 @@ def grey(value, frames=1, size=(32, 32)):
 
 
 def test_an_empty_canvas_is_dreamed_everywhere(tiny_model):
-    layout = lay_out(Canvas("a ball", 17, (32, 48)), tiny_model.autoencoder, tiny_model.patch)
+    layout = lay_out(
+        Canvas("a ball", 17, (32, 48)), tiny_model.autoencoder, tiny_model.patch, tiny_model.latent_channels
+    )
     assert layout.pack.shapes == (Shape(5, 3, 2),)
     assert torch.equal(layout.cap, torch.ones(30))
 
 
 def test_a_first_image_is_given_and_nothing_else(tiny_model):
     canvas = Canvas("", 9, (32, 32), conditions=(Condition(grey(200)),))
-    layout = lay_out(canvas, tiny_model.autoencoder, tiny_model.patch)
+    layout = lay_out(canvas, tiny_model.autoencoder, tiny_model.patch, tiny_model.latent_channels)
     assert layout.cap.view(3, 4).tolist() == [[0] * 4, [1] * 4, [1] * 4]
 
 

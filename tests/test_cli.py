@@ -13,7 +13,7 @@ from tiny import moving_square
 
 from patchworld.cli import main
 from patchworld.model import save, save_autoencoder
-from patchworld.video import Clip, read
+from patchworld.video import Clip, psnr, read, ssim
 
 
 @pytest.fixture(scope="session")
@@ -332,6 +332,15 @@ def test_reconstruct_measures_the_loss_and_keeps_size_rate_and_frames(model, run
     assert (clip.frames.shape, clip.fps) == ((7, 34, 50, 3), 6)
 
 
+def test_reconstruct_goes_piece_by_piece_and_measures_all_of_it(model, run, monkeypatch):
+    monkeypatch.setattr("patchworld.vae.clips.PIXELS_AT_ONCE", 4 * 56 * 40)  # four frames at a time
+    source = read(moving_square(15, (50, 34), 6).save("in.mkv"))
+    status, out, _ = run("reconstruct", "in.mkv", "-o", "out.mkv", "--model", model)  # lossless: what was measured
+    rebuilt = read("out.mkv")
+    assert (status, rebuilt.frames.shape) == (0, source.frames.shape)
+    assert f"PSNR {psnr(source, rebuilt):.2f} dB, SSIM {ssim(source, rebuilt):.4f}" in out
+
+
 def test_reconstruct_takes_images_and_parts_of_videos(model, run):
     moving_square(1, (24, 16)).save("in.png")
     moving_square(16, (16, 16), 8).save("in.mp4")
@@ -402,8 +411,13 @@ def test_data_playroom_refuses_settings_that_make_no_data_set(more, message, ref
         (("--steps", 2, "--lr", 0), "lr=0.0: .*greater than 0"),
         (("--steps", 2, "--seed", -1), "seed=-1: "),
         (("--steps", 2, "--precision", "fp8"), r"unknown --precision 'fp8' \(known: bf16, fp32\)"),
-        (("--steps", 2, "--preset", "huge"), "unknown preset 'huge': known are tiny, small, base, large"),
+        (("--steps", 2, "--preset", "huge"), "unknown preset 'huge': known are tiny, small, base, medium"),
         (("--steps", 2, "--tokens", 0), "tokens=0 is too few: give 1 or more"),
+        (("--steps", 2, "--stages", "0.5:80:0.1:3,1"), "no list of stages: write END"),
+        (("--steps", 2, "--stages", "0.5:few,1"), "stages.0.most_tokens=few: "),
+        (("--steps", 2, "--stages", "1:80:1"), "stages.0.drop=1: .*less than 1"),
+        (("--steps", 2, "--stages", "0.8,0.5"), "let each end later than the one before, and the last one at 1"),
+        (("--steps", 2, "--process", "ddpm", "--base-tokens", 80), "--base-tokens belongs to flow: leave it out"),
         (("--steps", 2, "--process", "flwo"), r"unknown --process 'flwo' \(did you mean flow\?\)"),
         (("--steps", 2, "--autoencoder", "missing"), "missing holds no model.json"),
         (("--steps", 2, "--out", "bare/a.mp4"), "bare/a.mp4 is a file: give the name of a folder"),

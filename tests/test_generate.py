@@ -37,7 +37,7 @@ def test_the_prompt_and_the_negative_prompt_matter(tiny_model):
 def test_kept_frames_come_back_as_the_autoencoder_alone_gives_them(tiny_model):
     given = moving_square(17)
     canvas = Canvas("a red ball", 17, (32, 32), conditions=(Condition(given),))
-    assert not lay_out(canvas, tiny_model.autoencoder, tiny_model.patch).cap.any()
+    assert not lay_out(canvas, tiny_model.autoencoder, tiny_model.patch, tiny_model.latent_channels).cap.any()
     latent = encode_clip(tiny_model.autoencoder, given)
     rebuilt = decode_clip(tiny_model.autoencoder, latent, Shape(17, 32, 32), 8)
     assert np.array_equal(generate(tiny_model, canvas, QUICK).frames, rebuilt.frames)

@@ -129,7 +129,7 @@ def _halve(name):
         (_change_json("transformer", width=-3), "transformer.width=-3: .*greater than 0"),
         (_change_json("transformer", width="wide"), "transformer.width=wide: .*integer"),
         (_change_json("transformer", width=128), "does not fit model.json: .* instead of"),
-        (_change_json("transformer", latent_channels=5), "transformer.latent_channels=5 does not fit .* need 4"),
+        (_change_json("transformer", latent_channels=7), "transformer.latent_channels=7 does not fit .* need 6"),
         (_change_json("text", width=32), "transformer.text_width=24 does not fit .* need 32"),
         (_change_json("text", vocab_size=300), "vocab_size=300 does not fit a tokenizer"),
         (_change_json(process={"kind": "magic", "settings": {}}), "process: .*'magic'.*'flow', 'ddpm'"),

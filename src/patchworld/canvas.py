@@ -16,7 +16,7 @@ from einops import reduce
 from torch import Tensor
 
 from patchworld.errors import InputError
-from patchworld.patches import Pack, patchify, positions
+from patchworld.patches import Pack, PatchGrid, patchify, positions, unpatchify
 from patchworld.shapes import Grid, Shape, check_fps, pixel_shape
 from patchworld.vae import Autoencoder, encode_clip
 from patchworld.video import Clip
@@ -67,18 +67,20 @@ class Layout:
     pack    the given tokens (n, p), zero where nothing is given, in their places
     cap     (n,) the highest noise level of each token
     latent  the shape of the latent
+    detail  (c, f, h, w) the channels that are not dreamed, kept where all is given and zero, their mean, elsewhere
     """
 
     pack: Pack
     cap: Tensor
     latent: Shape
+    detail: Tensor
 
 
-def lay_out(canvas: Canvas, autoencoder: Autoencoder, patch: Grid) -> Layout:
-    """Encode what is given on the canvas and find the cap of each token.
+def lay_out(canvas: Canvas, autoencoder: Autoencoder, patch: PatchGrid, channels: int) -> Layout:
+    """Encode what is given on the canvas and find the cap of each token. The first `channels` are dreamed.
 
-    A token is given where all of its pixels are, at the weakest of their strengths. Of the frames of one latent
-    frame, one that is given is enough: it is held for the others.
+    A token is given where all of its pixels are, at the weakest of their strengths. Of the pixel frames of one latent
+    frame, one that is given is enough: it is held for the others. Of the latent frames of one token all are needed.
     """
     grid = autoencoder.grid * patch
     latent_shape = canvas.shape.padded(grid).divided(autoencoder.grid)
@@ -88,9 +90,12 @@ def lay_out(canvas: Canvas, autoencoder: Autoencoder, patch: Grid) -> Layout:
     if canvas.conditions:
         frames, strength = compose(canvas)
         latent = encode_clip(autoencoder, Clip(frames, canvas.fps), grid)
-        cap = 1 - torch.from_numpy(token_strength(strength, canvas.shape.padded(grid), grid)).flatten()
+        voxels = torch.from_numpy(token_strength(strength, canvas.shape.padded(grid), autoencoder.grid))
+        cap = 1 - patchify(voxels[None], patch).amin(1)
     places = positions(token_shape, grid.time / canvas.fps)
-    return Layout(Pack(patchify(latent, patch), places, (token_shape,)), cap, latent_shape)
+    given = unpatchify((cap == 0).float()[:, None].expand(-1, patch.num_values(1)), token_shape, patch)
+    detail = latent[channels:] * given[:, : latent_shape.frames].floor()  # between sampled frames `given` is a blend
+    return Layout(Pack(patchify(latent[:channels], patch), places, (token_shape,)), cap, latent_shape, detail)
 
 
 def compose(canvas: Canvas) -> tuple[np.ndarray, np.ndarray]:

@@ -167,12 +167,27 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         "--split", choices=("train", "held_out"), default="train", help="with or without the things held out"
     )
     playroom.set_defaults(run=_data_playroom, parser=playroom)
+    pictures = data.add_parser("pictures", help="film photographs and patterns, to train an autoencoder on")
+    pictures.add_argument("--clips", type=int, required=True, metavar="N", help="number of clips")
+    pictures.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder to write; continues where it stopped"
+    )
+    pictures.add_argument("--photos", type=Path, metavar="DIR", help="folder of photographs; default: patterns alone")
+    pictures.add_argument("--workers", type=int, default=1, metavar="W", help="processes; default 1")
+    pictures.add_argument("--seed", type=int, default=0, metavar="S", help="same seed, same data; default 0")
+    pictures.set_defaults(run=_data_pictures, parser=pictures)
 
     train = commands.add_parser("train", help="train on a folder of videos with captions").add_subparsers(
         title="parts", metavar="PART", required=True
     )
     autoencoder = train.add_parser("autoencoder", help="train the video autoencoder")
-    _add_training(autoencoder)
+    _add_training(autoencoder, several=True)
+    autoencoder.add_argument(
+        "--weights", type=Path, metavar="DIR", help="folder of a model to go on from; default: the closed form"
+    )
+    autoencoder.add_argument(
+        "--decoder-only", action="store_true", help="leave the latents as they are; a transformer may know them"
+    )
     autoencoder.set_defaults(run=_train_autoencoder, parser=autoencoder)
     transformer = train.add_parser("transformer", help="train the diffusion transformer and its text encoder")
     _add_training(transformer)
@@ -180,7 +195,10 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         "--autoencoder", type=Path, metavar="DIR", help="folder of a trained one; default: patchworld's own"
     )
     transformer.add_argument(
-        "--preset", default="small", metavar="NAME", help="tiny, small, base or large; default small"
+        "--preset",
+        default="small",
+        metavar="NAME",
+        help="tiny, small, base, medium, large, xl, 1b, 3b or 7b; default small",
     )
     transformer.add_argument(
         "--text-encoder",
@@ -190,6 +208,20 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     transformer.add_argument("--process", choices=("flow", "ddpm"), default="flow", help="noise process; default flow")
     transformer.add_argument(
         "--tokens", type=int, default=1280, metavar="N", help="video tokens of a pack, four packs a step; default 1280"
+    )
+    transformer.add_argument(
+        "--stages",
+        type=_stages,
+        default=(),
+        metavar="S,S,...",
+        help="parts of the run, each END[:TOKENS[:DROP]]: up to END of the budget (1 is all of it), from samples of at "
+        "most TOKENS tokens, without the part DROP of the tokens of most clips; such as 0.6:80,0.9::0.5,1",
+    )
+    transformer.add_argument(
+        "--base-tokens",
+        type=int,
+        metavar="N",
+        help="of flow: noise levels move with the square root of a clip's tokens over N, larger clips to more noise",
     )
     transformer.set_defaults(run=_train_transformer, parser=transformer)
 
@@ -210,9 +242,14 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_training(parser: argparse.ArgumentParser) -> None:
+def _add_training(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
     parser.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="videos with captions.jsonl, captions.csv or .txt files"
+        "--data",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        nargs="+" if several else None,
+        help="videos with captions.jsonl, captions.csv or .txt files",
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="folder of the run; the same command continues it"
@@ -234,6 +271,15 @@ def _size(text: str) -> tuple[int, int]:
     if not match:
         raise argparse.ArgumentTypeError(f"'{text}' is not a size: write width x height in pixels, such as 64x64")
     return int(match[1]), int(match[2])
+
+
+def _stages(text: str) -> tuple[dict[str, str], ...]:
+    """Fields of `train.Stage` for each part of `0.6:80,1`; the numbers in them are checked there."""
+    names = ("until", "most_tokens", "drop")
+    stages = tuple(part.split(":") for part in text.split(","))
+    if any(len(fields) > len(names) for fields in stages):
+        raise argparse.ArgumentTypeError(f"'{text}' is no list of stages: write END[:TOKENS[:DROP]], such as 0.6:80,1")
+    return tuple({n: field for n, field in zip(names, fields, strict=False) if field} for fields in stages)
 
 
 def _generate(options: argparse.Namespace) -> str:
@@ -287,21 +333,40 @@ def _dream(folder: Path | None, canvas: Any, sampling: Any, expected: str | None
 
 
 def _reconstruct(options: argparse.Namespace) -> str:
+    import math
+    from itertools import tee
+
+    from tqdm import tqdm
+
     from patchworld.model import DEFAULT, load_autoencoder
     from patchworld.shapes import Shape
-    from patchworld.vae import decode_clip, encode_clip
-    from patchworld.video import check_output, psnr, read, ssim
+    from patchworld.vae import decode_latents, encode_frames
+    from patchworld.video import Writer, check_output, frames, probe
+    from patchworld.video.metrics import Comparison
 
     check_output(options.out)
-    clip = read(options.video, start=options.start, end=options.end)
-    check_output(options.out, size=clip.size, fps=clip.fps, num_frames=clip.num_frames)
+    originals, source = tee(frames(options.video, start=options.start, end=options.end))
+    info = probe(options.video)
+    seconds = min(info.duration, options.end or info.duration) - options.start
+    # As near as the file tells: it may hold one more, which the writer would refuse where it does not fit.
+    expected = 1 if info.num_frames == 1 else max(1, math.ceil(seconds * info.fps - 0.25))
+    check_output(options.out, size=info.size, fps=info.fps, num_frames=expected)
     autoencoder = load_autoencoder(options.model or DEFAULT)
-    latent = encode_clip(autoencoder, clip)
-    rebuilt = decode_clip(autoencoder, latent, Shape(*clip.frames.shape[:3]), clip.fps)
-    rebuilt.save(options.out)
-    smaller = clip.frames.size / latent.numel()
-    quality = f"PSNR {psnr(clip, rebuilt):.2f} dB, SSIM {ssim(clip, rebuilt):.4f}"
-    return f"{options.out}: {quality}, {smaller:.0f} times fewer numbers"
+    # Read, encode, decode and write piece by piece: `tee` holds the frames of one piece, nothing holds the video.
+    rebuilt = decode_latents(autoencoder, encode_frames(autoencoder, source), info.size)
+    loss = Comparison()
+    with (
+        tqdm(total=expected, desc="reconstructing", unit="frame", leave=False, delay=0.3) as bar,
+        Writer(options.out, info.size, info.fps) as writer,
+    ):
+        for before, after in zip(originals, rebuilt, strict=False):  # the last piece may be continued beyond the end
+            writer.add(after)
+            loss.add(before, after)
+            bar.update()
+    width, height = info.size
+    latent = Shape(loss.num_frames, height, width).divided(autoencoder.grid)
+    smaller = loss.num_frames * height * width * 3 / (latent.volume * autoencoder.latent_channels)
+    return f"{options.out}: PSNR {loss.psnr:.2f} dB, SSIM {loss.ssim:.4f}, {smaller:.0f} times fewer numbers"
 
 
 def _data_playroom(options: argparse.Namespace) -> str:
@@ -313,17 +378,33 @@ def _data_playroom(options: argparse.Namespace) -> str:
     return f"{folder}: {options.clips} clips, with captions.jsonl"
 
 
+def _data_pictures(options: argparse.Namespace) -> str:
+    from patchworld.data.pictures import write_pictures
+
+    folder = write_pictures(
+        options.out, num_clips=options.clips, photos=options.photos, workers=options.workers, seed=options.seed
+    )
+    return f"{folder}: {options.clips} clips, with captions.jsonl"
+
+
 def _train_autoencoder(options: argparse.Namespace) -> str:
     from patchworld.data import read_dataset
+    from patchworld.model import load_autoencoder
     from patchworld.train import AutoencoderTask, train
     from patchworld.train.checkpoint import list_checkpoints
     from patchworld.vae import AutoencoderConfig
 
     config = _train_config(options, lr=5e-4)
-    samples = read_dataset(options.data)
+    if options.decoder_only and not options.weights:
+        raise InputError("--decoder-only keeps the latents of an autoencoder: name it with --weights DIR")
+    datasets = {path.resolve().name: read_dataset(path) for path in options.data}
+    if len(datasets) < len(options.data):
+        raise InputError("two data sets have the same name: rename a folder, figures are told by name")
+    start = load_autoencoder(options.weights) if options.weights else AutoencoderConfig()
     _make_folder(options.out)
     fresh = not list_checkpoints(options.out / "checkpoints")
-    folder = train(AutoencoderTask(samples, AutoencoderConfig(), options.seed, fresh=fresh), config, options.out)
+    task = AutoencoderTask(datasets, start, options.seed, fresh=fresh, decoder_only=options.decoder_only)
+    folder = train(task, config, options.out)
     return f"{folder}: see what it keeps of a video by patchworld reconstruct VIDEO -o out.mp4 --model {folder}"
 
 
@@ -340,6 +421,10 @@ def _train_transformer(options: argparse.Namespace) -> str:
     config = _train_config(options, lr=1e-3)
     if options.preset not in PRESETS:
         raise InputError(f"unknown preset '{options.preset}': known are {', '.join(PRESETS)}")
+    settings = {} if options.base_tokens is None else {"base_tokens": options.base_tokens}
+    if settings and options.process != "flow":
+        raise InputError(f"--base-tokens belongs to flow: leave it out with --process {options.process}")
+    process = PROCESSES[options.process](**settings)
     if options.tokens < 1:
         raise InputError(f"tokens={options.tokens} is too few: give 1 or more; a pack holds at least one clip")
     autoencoder = load_autoencoder(options.autoencoder or DEFAULT)
@@ -352,7 +437,6 @@ def _train_transformer(options: argparse.Namespace) -> str:
         options.out / "latents",
         lambda s: tqdm(s, desc="encoding", unit="video", total=len(samples), delay=1),
     )
-    process = PROCESSES[options.process]()
     sizes, names = PRESETS[options.preset], action_names(samples)
     words = HuggingFaceTextEncoder(options.text_encoder) if options.text_encoder else None
     task = TransformerTask(encoded, autoencoder, process, sizes, {}, names, options.seed, options.tokens, words)
@@ -374,7 +458,11 @@ def _train_config(options: argparse.Namespace, lr: float) -> Any:
 
     names = ("minutes", "steps", "seed", "precision", "sample_minutes")
     try:
-        return TrainConfig(lr=lr if options.lr is None else options.lr, **{n: getattr(options, n) for n in names})
+        return TrainConfig(
+            lr=lr if options.lr is None else options.lr,
+            stages=getattr(options, "stages", ()),  # of the transformer alone
+            **{n: getattr(options, n) for n in names},
+        )
     except ValidationError as error:
         raise InputError(first_problem(error)) from error
 

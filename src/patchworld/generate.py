@@ -17,9 +17,9 @@ from torch import Tensor
 from patchworld.canvas import Canvas, lay_out
 from patchworld.diffusion import NoiseProcess, addressed_noise, check_seed, guided
 from patchworld.errors import InputError, RunError
-from patchworld.patches import Pack, patchify, unpatchify
-from patchworld.shapes import Grid, Shape
-from patchworld.text import TextEncoder
+from patchworld.patches import Pack, PatchGrid, patchify, unpatchify
+from patchworld.shapes import Shape
+from patchworld.text import TextEncoder, TextTokens
 from patchworld.vae import Autoencoder, decode_clip
 from patchworld.video import Clip
 
@@ -33,24 +33,34 @@ class Denoiser(Protocol):
         self, pack: Pack, level: Tensor, text: Tensor, text_lengths: tuple[int, ...], actions: Tensor | None = None
     ) -> Tensor: ...
 
-
-class World(Protocol):
-    """A model that can dream: four parts, and the grid by which latents are cut into patches."""
-
     @property
-    def autoencoder(self) -> Autoencoder: ...
+    def token_variance(self) -> Tensor | None: ...
+
+
+class Predictor(Protocol):
+    """A denoiser and the noise process it was trained with."""
 
     @property
     def denoiser(self) -> Denoiser: ...
 
     @property
+    def process(self) -> NoiseProcess: ...
+
+
+class World(Predictor, Protocol):
+    """A model that can dream: four parts, how many latent channels it dreams and how it cuts them."""
+
+    @property
+    def autoencoder(self) -> Autoencoder: ...
+
+    @property
     def text_encoder(self) -> TextEncoder: ...
 
     @property
-    def process(self) -> NoiseProcess: ...
+    def latent_channels(self) -> int: ...
 
     @property
-    def patch(self) -> Grid: ...
+    def patch(self) -> PatchGrid: ...
 
 
 @dataclass(frozen=True)
@@ -79,8 +89,8 @@ def generate(world: World, canvas: Canvas, sampling: Sampling | None = None, on_
     """Dream what the canvas leaves open. The same world, canvas and sampling give the same clip."""
     sampling = sampling or Sampling()
     _check_memory(canvas.shape)
-    layout = lay_out(canvas, world.autoencoder, world.patch)
-    latent_shape = (world.autoencoder.latent_channels, *layout.latent)
+    layout = lay_out(canvas, world.autoencoder, world.patch, world.latent_channels)
+    latent_shape = (world.latent_channels, *layout.latent)
 
     def noise(stream: int) -> Tensor:
         return patchify(addressed_noise(sampling.seed, latent_shape, stream=stream), world.patch)
@@ -93,14 +103,14 @@ def generate(world: World, canvas: Canvas, sampling: Sampling | None = None, on_
             on_step(done, steps, to_latent(tokens))
 
     process = world.process
-    predict = guided(
+    guided_predict = guided(
         conditional=_reader(world, layout.pack, canvas.prompt),
         unconditional=_reader(world, layout.pack, canvas.negative),
         scale=sampling.guidance,
         guide=process.guide,
     )
     tokens = process.sample(
-        predict,
+        guided_predict,
         process.corrupt(layout.pack.tokens, noise(0), layout.cap),
         layout.cap,
         num_steps=sampling.steps,
@@ -110,7 +120,8 @@ def generate(world: World, canvas: Canvas, sampling: Sampling | None = None, on_
     )
     if not tokens.isfinite().all():
         raise RunError(f"the model made numbers that are not finite: lower guidance={sampling.guidance} or retrain it")
-    return decode_clip(world.autoencoder, to_latent(tokens), canvas.shape, canvas.fps)
+    latent = torch.cat([to_latent(tokens)[:, : layout.latent.frames], layout.detail])
+    return decode_clip(world.autoencoder, latent, canvas.shape, canvas.fps)
 
 
 def _check_memory(shape: Shape) -> None:
@@ -129,8 +140,15 @@ def _reader(world: World, pack: Pack, prompt: str) -> Callable[[Tensor, Tensor],
     with torch.autocast("cpu", torch.bfloat16):
         text = world.text_encoder([prompt])
 
-    def predict(noisy: Tensor, level: Tensor) -> Tensor:
+    def read(noisy: Tensor, level: Tensor) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16):
-            return world.denoiser(pack.with_tokens(noisy), level, text.features, text.lengths)
+            return predict(world, pack.with_tokens(noisy), level, text)
 
-    return predict
+    return read
+
+
+def predict(predictor: Predictor, pack: Pack, level: Tensor, text: TextTokens, actions: Tensor | None = None) -> Tensor:
+    """What the noise process asks for, for every token of a pack: see `dit.DiffusionTransformer.forward`."""
+    output = predictor.denoiser(pack, level, text.features, text.lengths, actions)
+    variance = predictor.denoiser.token_variance
+    return output if variance is None else predictor.process.from_guess(output, pack.tokens, level, variance)

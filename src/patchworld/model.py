@@ -7,6 +7,7 @@ text.safetensors            the text encoder, with tokenizer.json
 """
 
 import hashlib
+import json
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +25,8 @@ from patchworld.diffusion import DDPM, RectifiedFlow
 from patchworld.dit import DiffusionTransformer, TransformerConfig
 from patchworld.errors import ModelError, first_problem
 from patchworld.generate import OnStep, Sampling, generate
+from patchworld.patches import PatchGrid
 from patchworld.recipe import write_recipe
-from patchworld.shapes import Grid
 from patchworld.text import BuiltinTextEncoder, HuggingFaceTextEncoder, TextConfig, Tokenizer
 from patchworld.vae import Autoencoder, AutoencoderConfig
 from patchworld.video import Clip
@@ -74,7 +75,7 @@ class Description(BaseModel):
             have, transformer = self.autoencoder.latent_channels, self.transformer
             outputs = self.process.settings.num_outputs(transformer.num_inputs)
             for name, value, fitting in (
-                ("latent_channels", transformer.latent_channels, have),
+                ("latent_channels", transformer.latent_channels, min(have, transformer.latent_channels)),
                 ("text_width", transformer.text_width, self.text.width if self.text else transformer.text_width),
                 ("num_outputs", transformer.num_outputs, outputs),
             ):
@@ -94,8 +95,12 @@ class Model:
     hash: str = ""
 
     @property
-    def patch(self) -> Grid:
-        return Grid(1, self.denoiser.config.patch)
+    def latent_channels(self) -> int:
+        return self.denoiser.config.latent_channels
+
+    @property
+    def patch(self) -> PatchGrid:
+        return self.denoiser.config.grid
 
     def generate(
         self,
@@ -235,7 +240,9 @@ def _load_weights(module: nn.Module, path: Path) -> None:
 
 def _hash(folder: Path) -> str:
     """Eight bytes that name a model by its weights, its words and its sizes."""
-    digest = hashlib.sha256(_description(folder).model_dump_json(exclude={"made_by"}).encode())
+    described = json.loads((folder / "model.json").read_bytes())  # as written, so that a later option renames no model
+    described.pop("made_by", None)
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
     for path in sorted([*folder.glob("*.safetensors"), *folder.glob("tokenizer.json")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -153,6 +153,39 @@ def test_guidance_at_1_is_the_conditional_prediction() -> None:
     torch.testing.assert_close(flow.guide(conditional, unconditional, 3.0), 3 * conditional - 2 * unconditional)
 
 
+def test_the_shift_grows_with_the_square_root_of_the_tokens() -> None:
+    flow = RectifiedFlow(shift=1.5, base_tokens=100)
+    assert [flow.shift_for(tokens) for tokens in (25, 100, 400)] == [0.75, 1.5, 3.0]
+    assert flow.schedule(8, 400) == RectifiedFlow(shift=3.0).schedule(8)
+    levels = [
+        process.sample_levels(9, torch.Generator().manual_seed(0), 400) for process in (flow, RectifiedFlow(shift=3))
+    ]
+    assert torch.equal(*levels)
+
+
+@pytest.mark.parametrize("tokens", [4, 64])
+def test_pictures_of_equal_values_are_hidden_alike_at_every_size(tokens: int) -> None:
+    """Esser et al.: of n equal values x, the mean of n noisy ones tells x up to t / (1 - t) / sqrt(n)."""
+    level = torch.tensor(RectifiedFlow(base_tokens=16).schedule(8, tokens)[1:-1])
+    at_base = torch.tensor(RectifiedFlow().schedule(8)[1:-1])
+    torch.testing.assert_close(level / (1 - level) / tokens**0.5, at_base / (1 - at_base) / 16**0.5)
+
+
+@pytest.mark.parametrize("solver", RectifiedFlow().solvers)
+def test_a_sampler_takes_the_schedule_of_the_clip_that_it_dreams(solver: str) -> None:
+    noisy, cap = torch.randn(64, 4), torch.ones(64)
+    sized = RectifiedFlow(base_tokens=16).sample(curved, noisy, cap, num_steps=5, solver=solver)
+    assert torch.equal(sized, RectifiedFlow(shift=2.0).sample(curved, noisy, cap, num_steps=5, solver=solver))
+
+
+def test_without_a_base_the_number_of_tokens_changes_nothing() -> None:
+    flow = RectifiedFlow(shift=2.0)
+    assert flow.schedule(5) == flow.schedule(5, 9) == flow.schedule(5, 900)
+    levels = [flow.sample_levels(9, torch.Generator().manual_seed(0), tokens) for tokens in (None, 9, 900)]
+    assert torch.equal(levels[0], levels[1])
+    assert torch.equal(levels[0], levels[2])
+
+
 def test_wrong_settings_are_refused_by_name() -> None:
     with pytest.raises(InputError, match=r"'rk45'.*ab2, euler, heun"):
         RectifiedFlow().sample(curved, torch.ones(1, 2), torch.ones(1), num_steps=2, solver="rk45")
@@ -160,3 +193,5 @@ def test_wrong_settings_are_refused_by_name() -> None:
         RectifiedFlow().schedule(0)
     with pytest.raises(InputError, match="shift=0"):
         RectifiedFlow(shift=0)
+    with pytest.raises(InputError, match="base_tokens=0"):
+        RectifiedFlow(base_tokens=0)

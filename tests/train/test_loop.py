@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from patchworld.errors import RunError
-from patchworld.train import TrainConfig, train
+from patchworld.errors import InputError, RunError
+from patchworld.train import Stage, TrainConfig, train
 from patchworld.train.checkpoint import list_checkpoints
-from patchworld.train.loop import Loss, add_gradients, learning_rate, matmul_peak, progress
+from patchworld.train.loop import Loss, add_gradients, learning_rate, matmul_peak, progress, stage_at
 from patchworld.train.order import generator
 
 QUICK = TrainConfig(steps=20, lr=0.05, lr_warmup_steps=2, precision="fp32")
@@ -130,6 +130,23 @@ def test_the_learning_rate_rises_stays_and_falls_to_the_end_of_the_budget():
 def test_exactly_one_budget_is_needed(budget):
     with pytest.raises(ValueError, match=r"budget|greater than 0"):
         TrainConfig(**budget)
+
+
+def test_stages_follow_the_budget():
+    config = TrainConfig(steps=10, stages=(Stage(until=0.3), Stage(until=0.5), Stage()))
+    assert [stage_at(config, step / 10) for step in range(10)] == [0, 0, 0, 1, 1, 2, 2, 2, 2, 2]
+    assert stage_at(QUICK, 0.5) == -1
+
+
+@pytest.mark.parametrize("ends", [(0.5,), (0.5, 0.5, 1), (0.6, 0.5, 1)])
+def test_stages_end_one_after_the_other_and_the_last_at_the_end(ends):
+    with pytest.raises(ValueError, match="each end later"):
+        TrainConfig(steps=10, stages=tuple(Stage(until=end) for end in ends))
+
+
+def test_a_task_without_stages_refuses_them(tmp_path):
+    with pytest.raises(InputError, match="Line does not learn in stages"):
+        train(Line(), TrainConfig(steps=10, stages=(Stage(),)), tmp_path)
 
 
 def test_the_peak_is_a_speed():

@@ -1,15 +1,21 @@
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from conftest import TINY_TEXT
 from tiny import moving_square, text_encoder_folder
 
 from patchworld.data import Sample, action_names, encode_dataset
-from patchworld.diffusion import DDPM, RectifiedFlow
-from patchworld.dit import PRESETS
+from patchworld.diffusion import DDPM, RectifiedFlow, shift_level
+from patchworld.dit import PRESETS, transformer
+from patchworld.errors import InputError
 from patchworld.model import load
+from patchworld.patches import unpack, unpatchify
 from patchworld.shapes import Grid
 from patchworld.text import HuggingFaceTextEncoder
-from patchworld.train import TrainConfig, TransformerTask, train
+from patchworld.train import Stage, TrainConfig, TransformerTask, train
 from patchworld.train.order import generator
 
 
@@ -34,11 +40,16 @@ def make_task(tiny_model, tmp_path):
     return make
 
 
+def draws(task, *stream):
+    """A generator for each sample."""
+    return [generator(*stream, number) for number in range(len(task.samples))]
+
+
 @pytest.mark.parametrize("process", [RectifiedFlow(), DDPM()])
 def test_training_lowers_the_loss_and_leaves_a_model_that_generates(make_task, tmp_path, process):
     task = make_task(process)
     config = TrainConfig(steps=30, lr=5e-3, lr_warmup_steps=2, ema_decay=0.5)
-    probe = [task.batch(task.samples, generator(9, number)) for number in range(8)]
+    probe = [task.batch(task.samples, draws(task, 9, number)) for number in range(8)]
     before = sum(task.mean_loss(batch)[0].item() for batch in probe)
     folder = train(task, config, tmp_path / "run")
     assert sum(task.mean_loss(batch)[0].item() for batch in probe) < 0.9 * before
@@ -61,7 +72,7 @@ def test_a_pretrained_text_encoder_is_read_from_and_stays_as_it_is(make_task, tm
 
 def test_given_tokens_do_not_count(make_task):
     task = make_task()
-    batch = task.batch(task.samples, generator(0, 1))
+    batch = task.batch(task.samples, draws(task, 0, 1))
     assert 0 < (batch.cap < 1).sum() < len(batch.cap)
     loss, num_dreamed, _ = task.mean_loss(batch)
     assert num_dreamed == int((batch.cap == 1).sum())
@@ -79,7 +90,130 @@ def test_actions_fill_the_latent_frames_they_happen_in(make_task):
     task = make_task()
     names = task.denoiser.config.actions
     assert names == ("none", "push")
-    rows = [task._actions([task.samples[0]], generator(0, number)) for number in range(20)]
+    rows = [task._actions(task.samples[0], generator(0, number)) for number in range(20)]
     said = next(row for row in rows if row.any())
     assert said.tolist() == [[1, 0], [0, 1], [0, 1], [0, 1], [0, 1]]
     assert any(not row.any() for row in rows)  # actions are left out now and then
+
+
+def test_a_pack_holds_all_of_every_clip_and_nothing_else(make_task):
+    task = make_task()
+    batch = task.batch(task.samples, draws(task, 0))
+    assert sum(batch.clean.lengths) == sum(shape.volume for shape in task.shapes)
+    clips = zip(unpack(batch.clean.tokens, batch.clean), batch.clean.shapes, task.samples, strict=True)
+    for tokens, shape, sample in clips:
+        assert torch.equal(unpatchify(tokens, shape, task.patch), sample.latent())
+
+
+def test_what_is_drawn_for_a_clip_does_not_depend_on_its_pack(make_task):
+    task = make_task()
+    together = task.batch(task.samples, draws(task, 3), drop=0.5)
+    for number, sample in enumerate(task.samples):
+        alone = task.batch([sample], [generator(3, number)], drop=0.5)
+        for name in ("noise", "cap", "level"):
+            assert torch.equal(getattr(together, name).split(together.clean.lengths)[number], getattr(alone, name))
+        assert together.captions[number] == alone.captions[0]
+
+
+def test_packs_are_filled_by_the_lengths_after_dropping(make_task):
+    task = make_task(tokens_per_pack=40)
+    task.begin_stage(Stage(drop=0.8), 0)
+    seen = set()
+    for part in range(30):
+        epoch, numbers = task.order[part]
+        batch = task.batch([task.samples[n] for n in numbers], [task._draw(epoch, n) for n in numbers], 0.8)
+        assert sum(batch.clean.lengths) == sum(task.order.lengths(epoch)[n] for n in numbers) <= 40
+        seen.add(len(numbers))
+    task.begin_stage(Stage(), 0)
+    assert max(seen) > max(len(task.order[part][1]) for part in range(30))
+
+
+def test_the_kept_tokens_see_what_the_whole_clips_show_of_them(make_task, monkeypatch):
+    """Against the whole clips with attention among the kept tokens and the words, by a mask."""
+    torch.manual_seed(0)
+    task = make_task()
+    for parameter in task.denoiser.parameters():  # what starts at zero would hide mistakes
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.1)
+    for number in range(10):
+        whole, part = (task.batch(task.samples, draws(task, 5, number), drop) for drop in (0.0, 0.6))
+        if part.clean.kept is not None and part.clean.kept.float().mean() < 0.7:
+            break
+    kept = part.clean.kept
+    level = torch.rand(len(task.samples), generator=generator(1)).repeat_interleave(torch.tensor(whole.clean.lengths))
+    text = task.text_encoder(whole.captions)
+
+    def masked(q, k, v, q_lengths, k_lengths):
+        seen = []
+        for tokens, words in zip(kept.split(whole.clean.lengths), text.lengths, strict=True):
+            seen += [tokens, torch.ones(words, dtype=torch.bool)]
+        same = torch.repeat_interleave(torch.tensor(q_lengths))[:, None] == torch.repeat_interleave(
+            torch.tensor(k_lengths)
+        )
+        scores = torch.einsum("nhk,mhk->hnm", q, k) / q.shape[-1] ** 0.5
+        scores = scores.masked_fill(~(same & torch.cat(seen)), float("-inf"))
+        return torch.einsum("hnm,mhk->nhk", scores.softmax(-1), v)
+
+    fast = task.denoiser(part.clean, level[kept], text.features, text.lengths, whole.actions)
+    monkeypatch.setattr(transformer, "span_attention", masked)
+    slow = task.denoiser(whole.clean, level, text.features, text.lengths, whole.actions)
+    torch.testing.assert_close(fast, slow[kept], rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(fast[:4], fast[4:8])
+
+
+def test_a_stage_learns_from_its_samples_alone_and_from_each_once_an_epoch(make_task):
+    task = make_task(tokens_per_pack=1)
+    small = {number for number, shape in enumerate(task.shapes) if shape.volume <= 16}
+    assert 0 < len(small) < len(task.samples)
+    task.begin_stage(Stage(most_tokens=16), step=7)
+    first = task.parts(7)[0] - 7 * len(task.parts(7))
+    assert first == 0
+    packs = [task.order[number] for number in range(12)]
+    for epoch in range(2):
+        seen = [sample for e, samples in packs if e == epoch for sample in samples]
+        assert sorted(seen) == sorted(small)
+    with pytest.raises(InputError, match="up to 1 tokens has none"):
+        task.begin_stage(Stage(most_tokens=1), 0)
+
+
+def test_stages_and_dropping_go_on_where_they_were_stopped(make_task, tmp_path):
+    stages = (Stage(until=0.5, most_tokens=16, drop=0.5), Stage(until=1, drop=0.3))
+    config = TrainConfig(steps=6, lr_warmup_steps=1, stages=stages, precision="fp32")
+    whole, stopped, resumed = make_task(), make_task(), make_task()
+    train(whole, config, tmp_path / "whole")
+    stop_at_step(stopped, 4)
+    train(stopped, config, tmp_path / "parts")
+    train(resumed, config, tmp_path / "parts")
+    assert resumed.stage == stages[1]
+    assert resumed.stage_step == 3
+    for ours, theirs in zip(resumed.module.parameters(), whole.module.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def stop_at_step(task, step):
+    """Ctrl-C while the packs of `step` are asked for."""
+    parts = task.parts
+
+    def interrupted(number):
+        if number == step:
+            os.kill(os.getpid(), signal.SIGINT)
+        return parts(number)
+
+    task.parts = interrupted
+
+
+def test_a_step_is_the_same_on_one_thread_and_on_several(make_task):
+    losses = []
+    for threads in (1, 3):
+        task = make_task(tokens_per_pack=30)
+        with ThreadPoolExecutor(threads) as pool:
+            losses.append([loss.value.item() for loss in pool.map(task.loss, range(12))])
+    assert losses[0] == losses[1]
+
+
+def test_noise_levels_are_those_of_the_size_of_the_clip(make_task):
+    plain, sized = (make_task(RectifiedFlow(base_tokens=base)) for base in (None, 5))
+    levels = [task.batch(task.samples, draws(task, 2)).level for task in (plain, sized)]
+    for shape, one, two in zip(plain.shapes, *(x.split([s.volume for s in plain.shapes]) for x in levels), strict=True):
+        if one.max() > 0.3:  # not that of a softly given token
+            torch.testing.assert_close(two.max(), shift_level(one.max(), (shape.volume / 5) ** 0.5))

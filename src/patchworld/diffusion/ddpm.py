@@ -95,8 +95,8 @@ class DDPM:
     def num_outputs(self, num_values: int) -> int:
         return 2 * num_values
 
-    def sample_levels(self, num: int, generator: torch.Generator | None = None) -> Tensor:
-        """(num,) levels j / T with j uniform in 1 ... T."""
+    def sample_levels(self, num: int, generator: torch.Generator | None = None, tokens: int | None = None) -> Tensor:
+        """(num,) levels j / T with j uniform in 1 ... T, for clips of any size."""
         device = generator.device if generator is not None else None
         steps = torch.randint(1, self.num_levels + 1, (num,), generator=generator, device=device)
         return steps.float() / self.num_levels
@@ -105,6 +105,17 @@ class DDPM:
         """sqrt(abar) x_0 + sqrt(1 - abar) eps, (n, p) in float32 (2006.11239, equation 4)."""
         abar = self._alpha_bar(level)
         return _like(abar.sqrt(), clean) * clean.float() + _like((1 - abar).sqrt(), clean) * noise.float()
+
+    def from_guess(self, output: Tensor, noisy: Tensor, level: Tensor, variance: Tensor) -> Tensor:
+        """The best linear guess of eps from x_t, plus the output times its error; the learned covariance as it is.
+
+        E[eps | x_t] = sqrt(1 - abar) / d x_t with d = abar s^2 + 1 - abar, error sqrt(abar) s / sqrt(d).
+        """
+        abar = _like(self._alpha_bar(level), noisy.float())
+        values, spread = output.float().chunk(2, dim=1)
+        total = (abar * variance + 1 - abar).clamp(min=1e-8)
+        guess = (1 - abar).sqrt() / total * noisy.float()
+        return torch.cat([guess + (abar * variance / total).sqrt() * values, spread], dim=1).float()
 
     def loss(self, prediction: Tensor, clean: Tensor, noise: Tensor, noisy: Tensor, level: Tensor) -> Tensor:
         """L_simple + 0.001 L_vlb, (n,): squared error of eps, and a bound on the likelihood that trains v alone.

@@ -35,10 +35,24 @@ class RectifiedFlow:
     logit_mean: float = 0.0  # of the levels trained at: logit(t) ~ N(mean, std^2), before the shift
     logit_std: float = 1.0
     shift: float = 1.0  # above 1: trains and samples at noisier levels, in training and in the sampler's schedule alike
+    base_tokens: int | None = None  # `shift` is that of a clip of so many tokens, see `shift_for`; None: that of all
 
     def __post_init__(self) -> None:
         if self.shift <= 0 or self.logit_std <= 0:
             raise InputError(f"shift={self.shift} and logit_std={self.logit_std} must be above 0")
+        if self.base_tokens is not None and self.base_tokens < 1:
+            raise InputError(f"base_tokens={self.base_tokens} is too few: use 1 or more, or None for one shift")
+
+    def shift_for(self, tokens: int | None) -> float:
+        """The shift of a clip of so many tokens: shift * sqrt(tokens / base_tokens) (2403.03206, section 5.3.2).
+
+        There the ratio is that of two pictures' pixels. For a clip it is that of tokens, frames included, as
+        neighbouring frames say the same no less than neighbouring pixels. Without `base_tokens`, or for a clip of
+        unknown size, it is `shift`.
+        """
+        if self.base_tokens is None or tokens is None:
+            return self.shift
+        return self.shift * (tokens / self.base_tokens) ** 0.5
 
     @property
     def solvers(self) -> tuple[str, ...]:
@@ -47,16 +61,26 @@ class RectifiedFlow:
     def num_outputs(self, num_values: int) -> int:
         return num_values
 
-    def sample_levels(self, num: int, generator: torch.Generator | None = None) -> Tensor:
-        """(num,) levels in (0, 1), logit-normal (2403.03206, equation 19), then shifted."""
+    def sample_levels(self, num: int, generator: torch.Generator | None = None, tokens: int | None = None) -> Tensor:
+        """(num,) levels in (0, 1), logit-normal (2403.03206, equation 19), then shifted as for clips of `tokens`."""
         device = generator.device if generator is not None else None
         normal = torch.randn(num, generator=generator, device=device)
-        return shift_level(torch.sigmoid(self.logit_mean + self.logit_std * normal), self.shift)
+        return shift_level(torch.sigmoid(self.logit_mean + self.logit_std * normal), self.shift_for(tokens))
 
     def corrupt(self, clean: Tensor, noise: Tensor, level: Tensor) -> Tensor:
         """(1 - t) x_0 + t eps, (n, p) in float32."""
         t = level.float()[:, None]
         return (1 - t) * clean.float() + t * noise.float()
+
+    def from_guess(self, output: Tensor, noisy: Tensor, level: Tensor, variance: Tensor) -> Tensor:
+        """The best linear guess of v from x_t alone, plus `output` times the error of that guess, (n, p).
+
+        With d = (1 - t)^2 s^2 + t^2 for values of variance s^2: E[v | x_t] = (t - (1 - t) s^2) / d x_t, its error
+        s / sqrt(d) (the preconditioning of Karras et al. 2022, 2206.00364, section 5, with a variance for each value).
+        """
+        t = level.float()[:, None]
+        total = ((1 - t) ** 2 * variance + t**2).clamp(min=1e-8)
+        return (t - (1 - t) * variance) / total * noisy.float() + (variance / total).sqrt() * output.float()
 
     def loss(self, prediction: Tensor, clean: Tensor, noise: Tensor, noisy: Tensor, level: Tensor) -> Tensor:
         """Mean over p of (prediction - (eps - x_0))^2, (n,)."""
@@ -70,10 +94,11 @@ class RectifiedFlow:
         """unconditional + scale (conditional - unconditional) (Ho and Salimans 2022, 2207.12598, section 3.2)."""
         return torch.lerp(unconditional.float(), conditional.float(), scale)
 
-    def schedule(self, num_steps: int) -> list[float]:
-        """num_steps + 1 levels, evenly spaced from 1.0 to 0.0 and then shifted."""
+    def schedule(self, num_steps: int, tokens: int | None = None) -> list[float]:
+        """num_steps + 1 levels, evenly spaced from 1.0 to 0.0 and then shifted as for a clip of `tokens`."""
         check_num_steps(num_steps)
-        return [shift_level(1 - step / num_steps, self.shift) for step in range(num_steps + 1)]
+        shift = self.shift_for(tokens)
+        return [shift_level(1 - step / num_steps, shift) for step in range(num_steps + 1)]
 
     def sample(
         self,
@@ -86,14 +111,17 @@ class RectifiedFlow:
         fresh_noise: FreshNoise | None = None,
         on_step: OnStep | None = None,
     ) -> Tensor:
-        """Follows the velocity from noise to data, (n, p) in float32; an ODE, so `fresh_noise` is never asked for."""
+        """Follows the velocity from noise to data, (n, p) in float32; an ODE, so `fresh_noise` is never asked for.
+
+        The n tokens are those of one clip where `base_tokens` makes the schedule depend on their number.
+        """
         solve = VELOCITY_SOLVERS[choose_solver(solver, self.solvers)]
-        state, cap = noisy.float(), cap.float()
+        state, cap, levels = noisy.float(), cap.float(), self.schedule(num_steps, len(noisy))
 
         def velocity(state: Tensor, level: Tensor) -> Tensor:
             return predict(state, level).float()
 
-        for done, step in enumerate(solve(velocity, state, cap, self.schedule(num_steps)), start=1):
+        for done, step in enumerate(solve(velocity, state, cap, levels), start=1):
             state = step.after
             if on_step is not None:
                 on_step(done, num_steps, self.clean_estimate(step.slope, step.before, step.level))

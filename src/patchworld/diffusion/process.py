@@ -42,11 +42,18 @@ class NoiseProcess(Protocol):
     def num_outputs(self, num_values: int) -> int:
         """How many numbers the denoiser predicts for a token of `num_values` numbers."""
 
-    def sample_levels(self, num: int, generator: torch.Generator | None = None) -> Tensor:
-        """`num` random levels to train at, (num,) in (0, 1]."""
+    def sample_levels(self, num: int, generator: torch.Generator | None = None, tokens: int | None = None) -> Tensor:
+        """`num` random levels to train clips of `tokens` tokens at, (num,) in (0, 1]."""
 
     def corrupt(self, clean: Tensor, noise: Tensor, level: Tensor) -> Tensor:
         """The noisy tokens (n, p) at `level` (n,); at level 0 exactly `clean`."""
+
+    def from_guess(self, output: Tensor, noisy: Tensor, level: Tensor, variance: Tensor) -> Tensor:
+        """The prediction of a denoiser whose `output` (n, outputs) says what the best linear guess lacks.
+
+        `variance` (p,) is that of each value of the clean tokens. What a linear map knows need not be learned, and
+        faint values, mostly noise, no longer fill the width of the denoiser.
+        """
 
     def loss(self, prediction: Tensor, clean: Tensor, noise: Tensor, noisy: Tensor, level: Tensor) -> Tensor:
         """How wrong the `prediction` (n, outputs) is: one finite number per token, (n,), the mean over its values."""

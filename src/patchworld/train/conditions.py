@@ -1,4 +1,4 @@
-"""Which tokens of a training clip are given, drawn as they will be asked for when the model is used."""
+"""Which tokens of a training clip are given, drawn as they will be asked for in use, and which are dropped."""
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ DRAWS = {
 }
 SOFT = 0.3  # part of the conditioned clips whose given tokens are slightly noisy, against drift in long videos
 SOFTEST = 0.3  # the highest noise level of a given token
+WHOLE = 0.25  # part of the clips of which nothing is dropped: a model that is used dreams whole clips
 
 
 def draw_cap(shape: Shape, generator: torch.Generator) -> Tensor:
@@ -51,3 +52,18 @@ def draw_cap(shape: Shape, generator: torch.Generator) -> Tensor:
     soft = float(torch.rand((), generator=generator)) < SOFT
     level = SOFTEST * float(torch.rand((), generator=generator)) if soft else 0.0
     return torch.where(given, level, 1.0).flatten()
+
+
+def draw_kept(cap: Tensor, shape: Shape, drop: float, generator: torch.Generator) -> Tensor:
+    """Which tokens of a clip are learned from, (n,) bool: all that are given, and of the dreamed ones a random part.
+
+    Of the d dreamed tokens of each latent frame, floor(drop * d) are left out; of WHOLE of the clips, none. Equally
+    many a frame, so that all of the clip is seen alike (for packs: Dehghani et al. 2023, 2307.06304, section 3.3; for
+    diffusion: Zheng et al. 2023, "MaskDiT", 2306.09305).
+    """
+    if drop == 0 or float(torch.rand((), generator=generator)) < WHOLE:
+        return torch.ones(shape.volume, dtype=torch.bool)
+    dreamed = (cap == 1).view(shape.frames, -1)
+    score = torch.where(dreamed, torch.rand(dreamed.shape, generator=generator), 2.0)
+    place = score.argsort(dim=1).argsort(dim=1)  # of each token among those of its frame; given ones come last
+    return (place >= (drop * dreamed.sum(1, keepdim=True)).floor()).flatten()

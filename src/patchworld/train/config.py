@@ -5,6 +5,20 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 
+class Stage(BaseModel):
+    """A part of a run, learned from some of the data: small first and large later, or quickly first and exactly later.
+
+    The spent part of the budget at which it ends; the most tokens of a sample it learns from (None: all samples); the
+    part of the dreamed tokens that it drops from most clips, see `train.conditions.draw_kept`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    until: float = Field(1.0, gt=0, le=1)
+    most_tokens: PositiveInt | None = None
+    drop: float = Field(0.0, ge=0, lt=1)
+
+
 class TrainConfig(BaseModel):
     """A training run. Exactly one budget, `minutes` or `steps`; the learning rate falls to zero at its end."""
 
@@ -22,6 +36,7 @@ class TrainConfig(BaseModel):
     precision: Literal["bf16", "fp32"] = "bf16"
     threads: PositiveInt | None = None  # that take parts of a step side by side; None: one for each core
     seed: int = Field(0, ge=0, lt=2**63)
+    stages: tuple[Stage, ...] = ()  # one after the other; none: all of the data and whole clips from first to last
     save_minutes: PositiveFloat = 3.0
     sample_minutes: PositiveFloat = 10.0
 
@@ -31,4 +46,11 @@ class TrainConfig(BaseModel):
             raise ValueError(
                 f"minutes={self.minutes} and steps={self.steps}: give exactly one of the two as the budget"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _stages_follow_each_other(self) -> Self:
+        ends = [stage.until for stage in self.stages]
+        if ends and (ends != sorted(set(ends)) or ends[-1] != 1):
+            raise ValueError(f"stages end at {ends}: let each end later than the one before, and the last one at 1")
         return self

@@ -18,15 +18,15 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any, Protocol, TypeVar
+from typing import IO, Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from patchworld.errors import RunError
+from patchworld.errors import InputError, RunError
 from patchworld.train.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
-from patchworld.train.config import TrainConfig
+from patchworld.train.config import Stage, TrainConfig
 
 Part = TypeVar("Part")
 
@@ -60,11 +60,23 @@ class Task(Protocol[Part]):
         """Write what was trained, in the form in which it is used."""
 
 
+@runtime_checkable
+class Staged(Protocol):
+    """A task that can learn in stages."""
+
+    def begin_stage(self, stage: Stage, step: int) -> None:
+        """From `step` on, learn as `stage` says."""
+
+
 def train(task: Task[Any], config: TrainConfig, out: Path) -> Path:
     """Train `task` to the end of its budget, or to Ctrl-C; run it again to continue. Returns the folder of the model.
 
     `out` receives checkpoints/, metrics.jsonl, samples/ and, at the end or when stopped, model/.
     """
+    for planned in reversed(config.stages):  # one that cannot be is told of now, not when its time comes
+        if not isinstance(task, Staged):
+            raise InputError(f"{type(task).__name__} does not learn in stages: leave stages out")
+        task.begin_stage(planned, 0)
     out.mkdir(parents=True, exist_ok=True)
     module = task.module
     parameters = [p for p in module.parameters() if p.requires_grad]
@@ -72,9 +84,13 @@ def train(task: Task[Any], config: TrainConfig, out: Path) -> Path:
     ema = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
     checkpoints = list_checkpoints(out / "checkpoints")
     step, seconds = 0, 0.0
+    stage, stage_step = -1, 0  # the number of the stage and the step it began with; -1: none yet
     if checkpoints:
         state = load_checkpoint(checkpoints[-1], module, ema, optimizer)
         step, seconds = state["step"], state["seconds"]
+        stage, stage_step = state.get("stage", (-1, 0))
+        if isinstance(task, Staged) and 0 <= stage < len(config.stages):
+            task.begin_stage(config.stages[stage], stage_step)
     peak = matmul_peak(torch.bfloat16 if config.precision == "bf16" else torch.float32)
     size = sum(p.numel() for p in parameters) / 1e6
     threads = config.threads or torch.get_num_threads()
@@ -83,7 +99,8 @@ def train(task: Task[Any], config: TrainConfig, out: Path) -> Path:
     saved = sampled = seconds
 
     def save() -> None:
-        save_checkpoint(out / "checkpoints", step, module, ema, optimizer, {"seconds": seconds, "seed": config.seed})
+        state = {"seconds": seconds, "seed": config.seed, "stage": (stage, stage_step)}
+        save_checkpoint(out / "checkpoints", step, module, ema, optimizer, state)
 
     with (
         _open_metrics(out / "metrics.jsonl", step) as metrics,
@@ -93,6 +110,10 @@ def train(task: Task[Any], config: TrainConfig, out: Path) -> Path:
     ):
         while not interrupted() and progress(config, step, seconds) < 1:
             started = time.perf_counter()
+            due = stage_at(config, progress(config, step, seconds))
+            if due != stage and isinstance(task, Staged) and config.stages:
+                stage, stage_step = due, step
+                task.begin_stage(config.stages[stage], step)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(config, step, seconds)
             loss, tokens, flops = add_gradients(task, step, parameters, config.precision, pool)
@@ -161,6 +182,11 @@ def add_gradients(
 def progress(config: TrainConfig, step: int, seconds: float) -> float:
     """The part of the budget that is spent, from 0 to 1 and beyond."""
     return step / config.steps if config.steps else seconds / (60 * config.minutes)  # type: ignore[operator]
+
+
+def stage_at(config: TrainConfig, spent: float) -> int:
+    """The number of the stage in which this part of the budget is spent; -1 where there are none."""
+    return next((number for number, stage in enumerate(config.stages) if spent < stage.until), -1)
 
 
 def learning_rate(config: TrainConfig, step: int, seconds: float) -> float:

@@ -9,11 +9,14 @@ from torch import Tensor, nn
 from patchworld.data import LatentSample
 from patchworld.diffusion import DDPM, RectifiedFlow
 from patchworld.dit import DiffusionTransformer, TransformerConfig
+from patchworld.errors import InputError
+from patchworld.generate import predict
 from patchworld.model import Model, save
 from patchworld.patches import Pack, pack, patchify, positions
-from patchworld.shapes import Grid
+from patchworld.shapes import Shape
 from patchworld.text import BuiltinTextEncoder, HuggingFaceTextEncoder, TextConfig, train_tokenizer
-from patchworld.train.conditions import draw_cap
+from patchworld.train.conditions import draw_cap, draw_kept
+from patchworld.train.config import Stage
 from patchworld.train.loop import Loss
 from patchworld.train.order import PackOrder, generator
 from patchworld.vae import Autoencoder
@@ -21,6 +24,8 @@ from patchworld.video import contact_sheet
 
 TOKENS_PER_PACK = 1280
 PACKS_PER_STEP = 4
+MOST_CHANNELS = 32  # of the latent that are learned unless said otherwise: what lies beyond is faint and costs capacity
+CLIPS_FOR_VARIANCE = 400
 NO_PROMPT = 0.1  # part of the clips trained without their caption, for guidance
 NO_ACTIONS = 0.3  # part of the clips trained without their actions, for prompts alone
 HELD_OUT = 64  # clips
@@ -32,12 +37,12 @@ VOCABULARY = 2048
 class Batch:
     """One pack with everything the loss needs."""
 
-    clean: Pack
+    clean: Pack  # without the dropped tokens
     noise: Tensor  # (n, p)
     cap: Tensor  # (n,) 1 where dreamed
     level: Tensor  # (n,)
     captions: list[str]
-    actions: Tensor | None  # (latent frames, actions)
+    actions: Tensor | None  # (token frames, actions)
 
 
 class TransformerTask:
@@ -61,59 +66,90 @@ class TransformerTask:
         """
         torch.manual_seed(seed)
         self.text_encoder = text_encoder or _new_text_encoder(samples, text_sizes)
-        channels = autoencoder.latent_channels
-        patch = sizes.get("patch", 2)
-        outputs = process.num_outputs(channels * patch**2)
-        config = TransformerConfig(
-            latent_channels=channels, num_outputs=outputs, text_width=self.text_encoder.width, actions=actions, **sizes
-        )
+        sizes = {"latent_channels": min(MOST_CHANNELS, autoencoder.latent_channels), "linear_guess": True, **sizes}
+        outputs = process.num_outputs(TransformerConfig(**sizes).num_inputs)
+        config = TransformerConfig(num_outputs=outputs, text_width=self.text_encoder.width, actions=actions, **sizes)
         self.denoiser = DiffusionTransformer(config)
         self.module = nn.ModuleDict({"denoiser": self.denoiser})
         if isinstance(self.text_encoder, nn.Module):
             self.module["text"] = self.text_encoder
-        self.autoencoder, self.process, self.seed, self.patch = autoencoder, process, seed, Grid(1, patch)
+        self.autoencoder, self.process, self.seed, self.patch = autoencoder, process, seed, config.grid
         held_out = min(HELD_OUT, len(samples) // 10)
         self.samples = samples[: len(samples) - held_out]
         self.held_out = samples[len(samples) - held_out :] or samples[:1]
-        lengths = [sample.shape.divided(self.patch).volume for sample in self.samples]
-        self.order = PackOrder(lengths, max(tokens_per_pack, max(lengths)), seed)
+        self.shapes = [sample.shape.divided(self.patch) for sample in self.samples]
+        if config.linear_guess:
+            tokens = torch.cat([patchify(self._latent(sample), self.patch) for sample in samples[:CLIPS_FOR_VARIANCE]])
+            self.denoiser.token_variance = tokens.square().mean(0)  # the mean is zero
+        self.tokens_per_pack = tokens_per_pack
+        self.begin_stage(Stage(), 0)
+
+    def begin_stage(self, stage: Stage, step: int) -> None:
+        """From `step` on, learn from the samples of `stage`, in epochs of their own."""
+        whole = {number: shape.volume for number, shape in enumerate(self.shapes)}
+        chosen = {number: n for number, n in whole.items() if stage.most_tokens is None or n <= stage.most_tokens}
+        if not chosen:
+            raise InputError(
+                f"a stage of samples up to {stage.most_tokens} tokens has none: the smallest has {min(whole.values())}"
+            )
+
+        def lengths(epoch: int) -> dict[int, int]:
+            if stage.drop == 0:
+                return chosen
+            return {number: int(self._view(epoch, number)[1].sum()) for number in chosen}
+
+        self.stage, self.stage_step = stage, step
+        # Packs weigh the same in a step, so they are of one size: that of the largest sample, where that is larger.
+        self.order = PackOrder(lengths, max(self.tokens_per_pack, max(chosen.values())), self.seed, step)
 
     def parts(self, step: int) -> list[int]:
         """The packs of a step, numbered from the first of the run."""
         return list(range(step * PACKS_PER_STEP, (step + 1) * PACKS_PER_STEP))
 
     def loss(self, part: int) -> Loss:
-        batch = self.batch([self.samples[number] for number in self.order[part]], generator(self.seed, part, 3))
+        epoch, numbers = self.order[part - self.stage_step * PACKS_PER_STEP]
+        samples, draws = [self.samples[n] for n in numbers], [self._draw(epoch, n) for n in numbers]
+        batch = self.batch(samples, draws, self.stage.drop)
         loss, _, text_lengths = self.mean_loss(batch)
         return Loss(loss, len(batch.level), self._flops(batch.clean.lengths, text_lengths))
 
-    def batch(self, samples: list[LatentSample], draw: torch.Generator) -> Batch:
-        """A pack of `samples` with caption, noise, noise levels, given tokens and actions drawn from `draw`."""
+    def batch(self, samples: list[LatentSample], draws: list[torch.Generator], drop: float = 0.0) -> Batch:
+        """A pack of `samples`. What is random about each comes from its own one of `draws`, whatever pack it is in.
+
+        Given and dropped tokens are drawn first: they decide its length, which the order of packs has to know.
+        """
         shapes = [sample.shape.divided(self.patch) for sample in samples]
+        views = [draw_view(shape, drop, draw) for shape, draw in zip(shapes, draws, strict=True)]
+        latents = [self._latent(sample) for sample in samples]
+        time = (self.autoencoder.grid * self.patch).time
         clean = pack(
-            [patchify(sample.latent(), self.patch) for sample in samples],
-            [positions(s, self.autoencoder.grid.time / sample.fps) for s, sample in zip(shapes, samples, strict=True)],
+            [patchify(latent, self.patch) for latent in latents],
+            [positions(shape, time / sample.fps) for shape, sample in zip(shapes, samples, strict=True)],
             shapes,
         )
-        cap = torch.cat([draw_cap(shape, draw) for shape in shapes])
-        clip_level = self.process.sample_levels(len(samples), draw)
-        level = torch.minimum(torch.repeat_interleave(clip_level, torch.tensor(clean.lengths)), cap)
-        noise = torch.randn(clean.tokens.shape, generator=draw)
-        keep_prompt = torch.rand(len(samples), generator=draw) >= NO_PROMPT
-        chosen = torch.rand(len(samples), generator=draw)
-        captions = [
-            sample.captions[int(place * len(sample.captions))] if keep else ""
-            for sample, keep, place in zip(samples, keep_prompt, chosen, strict=True)
-        ]
-        return Batch(clean, noise, cap, level, captions, self._actions(samples, draw))
+        kept = torch.cat([kept for _, kept in views])
+        if not kept.all():
+            clean = clean.keep(kept)
+        levels, noises, captions, actions = [], [], [], []
+        for shape, (cap, kept), sample, latent, draw in zip(shapes, views, samples, latents, draws, strict=True):
+            levels.append(torch.minimum(self.process.sample_levels(1, draw, shape.volume), cap[kept]))
+            noises.append(patchify(torch.randn(latent.shape, generator=draw), self.patch)[kept])
+            captions.append(_draw_caption(sample, draw))
+            actions.append(self._actions(sample, draw))
+        return Batch(
+            clean,
+            torch.cat(noises),
+            torch.cat([cap[kept] for cap, kept in views]),
+            torch.cat(levels),
+            captions,
+            torch.cat(actions) if self.denoiser.config.actions else None,
+        )
 
     def mean_loss(self, batch: Batch) -> tuple[Tensor, int, tuple[int, ...]]:
         """Mean loss over the dreamed tokens, their number, and the tokens of each caption."""
         noisy = self.process.corrupt(batch.clean.tokens, batch.noise, batch.level)
         text = self.text_encoder(batch.captions)
-        prediction = self.denoiser(
-            batch.clean.with_tokens(noisy), batch.level, text.features, text.lengths, batch.actions
-        )
+        prediction = predict(self, batch.clean.with_tokens(noisy), batch.level, text, batch.actions)
         each = self.process.loss(prediction, batch.clean.tokens, batch.noise, noisy, batch.level)
         dreamed = batch.cap == 1
         return each[dreamed].mean(), int(dreamed.sum()), text.lengths
@@ -122,7 +158,7 @@ class TransformerTask:
         """The loss on held-out clips, always with the same noise, and a contact sheet of fixed prompts."""
         total, count = 0.0, 0
         for number, sample in enumerate(self.held_out):
-            loss, dreamed, _ = self.mean_loss(self.batch([sample], generator(self.seed, number, 4)))
+            loss, dreamed, _ = self.mean_loss(self.batch([sample], [generator(self.seed, number, 4)]))
             total, count = total + loss.item() * dreamed, count + dreamed
         model = self.model()
         shown = [sample for sample in self.held_out if sample.shape.frames > 1][:SHOWN] or self.held_out[:1]
@@ -140,20 +176,26 @@ class TransformerTask:
     def model(self) -> Model:
         return Model(self.autoencoder, self.denoiser, self.text_encoder, self.process)
 
-    def _actions(self, samples: list[LatentSample], draw: torch.Generator) -> Tensor | None:
-        """How much of each latent frame each action fills, (latent frames, actions); zero where nothing is said."""
+    def _latent(self, sample: LatentSample) -> Tensor:
+        """The channels that are learned, (c, f, h, w)."""
+        return sample.latent()[: self.denoiser.config.latent_channels]
+
+    def _draw(self, epoch: int, number: int) -> torch.Generator:
+        """Of all that is random about a sample in an epoch of this stage."""
+        return generator(self.seed, self.stage_step, epoch, number)
+
+    def _view(self, epoch: int, number: int) -> tuple[Tensor, Tensor]:
+        return draw_view(self.shapes[number], self.stage.drop, self._draw(epoch, number))
+
+    def _actions(self, sample: LatentSample, draw: torch.Generator) -> Tensor:
+        """How much of each token frame each action fills, (token frames, actions); zero where nothing is said."""
         names = self.denoiser.config.actions
-        if not names:
-            return None
-        rows = []
-        for sample in samples:
-            row = torch.zeros(sample.shape.frames, len(names))
-            silent = float(torch.rand((), generator=draw)) < NO_ACTIONS
+        row = torch.zeros(sample.shape.frames, len(names))
+        if names and float(torch.rand((), generator=draw)) >= NO_ACTIONS:
             for frame, done in enumerate(sample.actions or ()):
-                for name in done if not silent else ():
+                for name in done:
                     row[frame, names.index(name)] += 1 / len(done)
-            rows.append(row)
-        return torch.cat(rows)
+        return torch.stack([row[0], *(part.mean(0) for part in row[1:].split(self.patch.time) if len(part))])
 
     def _flops(self, lengths: tuple[int, ...], text_lengths: tuple[int, ...]) -> float:
         """Useful work, forward and backward: 6 for each weight a token meets, 12 for each query, key and channel."""
@@ -168,6 +210,18 @@ class TransformerTask:
             6.0 * (sum(lengths) * weights + sum(text_lengths) * text_weights)
             + 12.0 * config.depth * config.width * pairs
         )
+
+
+def draw_view(shape: Shape, drop: float, draw: torch.Generator) -> tuple[Tensor, Tensor]:
+    """The caps of a clip's tokens and which of them are kept, both (n,)."""
+    cap = draw_cap(shape, draw)
+    return cap, draw_kept(cap, shape, drop, draw)
+
+
+def _draw_caption(sample: LatentSample, draw: torch.Generator) -> str:
+    """One of a sample's captions, or now and then none."""
+    keep, place = float(torch.rand((), generator=draw)) >= NO_PROMPT, float(torch.rand((), generator=draw))
+    return sample.captions[int(place * len(sample.captions))] if keep else ""
 
 
 def _new_text_encoder(samples: list[LatentSample], sizes: dict[str, int]) -> BuiltinTextEncoder:

@@ -6,20 +6,23 @@ The same clips are learned from by every strategy, forward and backward, with th
 thread. Time is that of the process, in rounds that take turns; ratios are medians over the rounds. What it does not
 count: reading, the text encoder and the optimizer, which are the same for all.
 
-    padded random        as many clips a batch as fill the packs on average; tokens padded to the batch's longest
+    tensors, random      as many clips a batch as fill the packs on average, padded to the batch's most frames, rows and
+                         columns, as videos of several sizes become one tensor
+    tensors, by length   the same, of clips sorted by length
+    padded random        tokens padded to the batch's longest sequence: packing in space and time, padding in tokens
     padded by length     the same, of clips sorted by length
     one shape            buckets: batches of clips of equal shape, as many as fit the tokens of a pack
     one at a time
     packed               as in training
 
 Pads run through all layers; the rows of attention have the padded length, whose mask is left out, in favour of padding.
-A batch that is padded as a tensor, to its most frames, rows and columns, would do still more: see the column.
 """
 
 import argparse
 import platform
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,22 +83,22 @@ def make_clips(shapes: list[Shape], config: TransformerConfig) -> list[Clip]:
     return clips
 
 
-def learn(model: DiffusionTransformer, clips: Batch, longest: int = 0) -> None:
-    """Forward and backward on one batch; each clip is padded to `longest` tokens, or not."""
+def learn(model: DiffusionTransformer, clips: Batch, length: int = 0) -> None:
+    """Forward and backward on one batch; each clip is padded to `length` tokens, or not."""
     tokens, places, levels, real, shapes = [], [], [], [], []
     for clip in clips:
-        over = max(0, longest - clip.shape.volume)
+        over = max(0, length - clip.shape.volume)
         tokens.append(F.pad(patchify(clip.latent, model.config.grid), (0, 0, 0, over)))
         places.append(F.pad(positions(clip.shape, 0.5), (0, 0, 0, over)))
         levels.append(F.pad(clip.level, (0, over)))
         real.append(torch.arange(clip.shape.volume + over) < clip.shape.volume)
-        shapes.append(Shape(1, 1, longest) if longest else clip.shape)
+        shapes.append(Shape(1, 1, length) if length else clip.shape)
     packed: Pack = pack(tokens, places, shapes)
     text = torch.cat([clip.words for clip in clips])
     with torch.autocast("cpu", torch.bfloat16):
         out = model(packed, torch.cat(levels), text, tuple(len(clip.words) for clip in clips))
     loss = (out - packed.tokens).square().mean(1)
-    (loss if not longest else loss[torch.cat(real)]).mean().backward()
+    (loss if not length else loss[torch.cat(real)]).mean().backward()
     model.zero_grad(set_to_none=True)
 
 
@@ -120,10 +123,19 @@ def volume(batch: Batch) -> int:
     return sum(clip.shape.volume for clip in batch)
 
 
+def not_padded(batch: Batch) -> int:
+    return 0
+
+
+def longest(batch: Batch) -> int:
+    """Tokens of the longest clip."""
+    return max(clip.shape.volume for clip in batch)
+
+
 def as_tensor(batch: Batch) -> int:
-    """Tokens of a batch padded to its most frames, rows and columns."""
+    """Tokens of a clip with the batch's most frames, rows and columns."""
     frames, rows, columns = (max(sizes) for sizes in zip(*(clip.shape for clip in batch), strict=True))
-    return len(batch) * frames * rows * columns
+    return frames * rows * columns
 
 
 def main() -> None:
@@ -148,17 +160,19 @@ def main() -> None:
     size = round(budget * len(clips) / useful)
     by_length = sorted(shuffled, key=lambda clip: clip.shape.volume)
     strategies = {
-        "padded random": (in_batches(shuffled, size), True),
-        "padded by length": (in_batches(by_length, size), True),
-        "one shape": (buckets(shuffled, budget), False),
-        "one at a time": (in_batches(shuffled, 1), False),
-        "packed": (packs(clips, budget), False),
+        "tensors, random": (in_batches(shuffled, size), as_tensor),
+        "tensors, by length": (in_batches(by_length, size), as_tensor),
+        "padded random": (in_batches(shuffled, size), longest),
+        "padded by length": (in_batches(by_length, size), longest),
+        "one shape": (buckets(shuffled, budget), not_padded),
+        "one at a time": (in_batches(shuffled, 1), not_padded),
+        "packed": (packs(clips, budget), not_padded),
     }
 
-    def run(batches: list[Batch], padded: bool) -> float:
+    def run(batches: list[Batch], padding: Callable[[Batch], int]) -> float:
         started = time.process_time()
         for batch in batches:
-            learn(model, batch, max(clip.shape.volume for clip in batch) if padded else 0)
+            learn(model, batch, padding(batch))
         return time.process_time() - started
 
     seconds: dict[str, list[float]] = {name: [] for name in strategies}
@@ -176,16 +190,15 @@ def main() -> None:
         f"rounds, torch {torch.__version__}, {platform.machine()}, matrix peak of one thread "
         f"{statistics.median(peaks) / 1e9:.0f} ({min(peaks) / 1e9:.0f} to {max(peaks) / 1e9:.0f}) GFLOP/s",
         "",
-        "| strategy | batches | tokens computed over useful | as tensors | useful tokens/s | packed is faster by |",
-        "|---|---|---|---|---|---|",
+        "| strategy | batches | tokens computed over useful | useful tokens/s | packed is faster by |",
+        "|---|---|---|---|---|",
     ]
-    for name, (batches, padded) in strategies.items():
-        computed = sum(len(b) * max(clip.shape.volume for clip in b) if padded else volume(b) for b in batches) / useful
-        tensors = f"{sum(map(as_tensor, batches)) / useful:.2f}" if padded else ""
+    for name, (batches, padding) in strategies.items():
+        computed = sum(max(len(batch) * padding(batch), volume(batch)) for batch in batches) / useful
         ratios = [theirs / ours for theirs, ours in zip(seconds[name], seconds["packed"], strict=True)]
         spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
         speed = useful / statistics.median(seconds[name])
-        lines.append(f"| {name} | {len(batches)} | {computed:.2f} | {tensors} | {speed:.0f} | {spread} |")
+        lines.append(f"| {name} | {len(batches)} | {computed:.2f} | {speed:.0f} | {spread} |")
     fill = useful / (budget * len(strategies["packed"][0]))
     lines += ["", f"Of the packs {100 * fill:.1f} % is filled.", ""]
     print("\n".join(lines))

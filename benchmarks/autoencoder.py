@@ -13,7 +13,6 @@ parameters as our default; weights are random, numbers bfloat16. Prints tables; 
 
 import argparse
 import platform
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -25,13 +24,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from measure import ROUNDS, in_turn
 from torch import Tensor, nn
 
 from patchworld.shapes import Shape
 from patchworld.vae import Autoencoder, AutoencoderConfig
 from patchworld.video import Writer
 
-ROUNDS, WARM_UPS = 7, 2
 SHAPES = (Shape(17, 64, 64), Shape(33, 128, 128), Shape(17, 256, 256))
 LARGE = (Shape(9, 1080, 1920), Shape(9, 1920, 1080), Shape(9, 1079, 1919), Shape(1, 2048, 2048), Shape(1, 4096, 4096))
 SECONDS, RATE, SIZE = (10, 60), 24, (128, 96)
@@ -107,7 +106,7 @@ def pixels_of(shape: Shape) -> Tensor:
 @torch.no_grad()
 def speed(names: dict[str, int | None]) -> Iterator[str]:
     a = torch.randn(1024, 1024).bfloat16()
-    yield f"bf16 matrix product: {2 * 1024**3 / median_seconds({'': lambda: a @ a})[''] / 1e9:.0f} GFLOP/s.\n"
+    yield f"bf16 matrix product: {2 * 1024**3 / in_turn({'': lambda: a @ a})[''] / 1e9:.0f} GFLOP/s.\n"
     models = {name: candidate(name, width) for name, width in names.items()}
     yield "| video | candidate | parameters | latent voxel, channels | encode, ms a frame | decode, ms a frame |"
     yield "|---|---|---|---|---|---|"
@@ -115,8 +114,8 @@ def speed(names: dict[str, int | None]) -> Iterator[str]:
         pixels = pixels_of(shape)
         latents = {name: encode(pixels) for name, (_, encode, _) in models.items()}
         latents = {name: z.contiguous(memory_format=torch.channels_last_3d) for name, z in latents.items()}
-        encoding = median_seconds({n: lambda encode=m[1], x=pixels: encode(x) for n, m in models.items()})
-        decoding = median_seconds({n: lambda decode=m[2], z=latents[n]: decode(z) for n, m in models.items()})
+        encoding = in_turn({n: lambda encode=m[1], x=pixels: encode(x) for n, m in models.items()})
+        decoding = in_turn({n: lambda decode=m[2], z=latents[n]: decode(z) for n, m in models.items()})
         for name, (model, *_) in models.items():
             _, channels, frames, height, width = latents[name].shape
             spans = f"{(shape.frames - 1) // (frames - 1)} x {shape.height // height} x {shape.width // width}"
@@ -124,17 +123,6 @@ def speed(names: dict[str, int | None]) -> Iterator[str]:
             times = (f"{t[name] / shape.frames * 1e3:.2f} ({t[name] / t[ours]:.1f})" for t in (encoding, decoding))
             size = f"{shape.frames} x {shape.height} x {shape.width}"
             yield f"| {size} | {name} | {count(model) / 1e6:.2f} M | {spans}, {channels} | {' | '.join(times)} |"
-
-
-def median_seconds(functions: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Median CPU time of each, called in turn."""
-    times: dict[str, list[float]] = {name: [] for name in functions}
-    for _ in range(WARM_UPS + ROUNDS):
-        for name, function in functions.items():
-            started = time.process_time()
-            function()
-            times[name].append(time.process_time() - started)
-    return {name: statistics.median(values[WARM_UPS:]) for name, values in times.items()}
 
 
 # Peak memory, each point in a process of its own.

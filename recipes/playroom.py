@@ -1,16 +1,17 @@
-"""How the shipped model was made. Run from the root of the repository: python recipes/playroom.py OUT
+"""How the shipped model was made. Run from the root of the repository: python recipes/playroom.py OUT [PHOTOGRAPHS]
 
-    render          6,000 clips of the playroom                      two processes
-    autoencoder     17 minutes from the principal components         held out: 31.8 dB PSNR, 0.917 SSIM
-    transformer     52 minutes, flow, preset `small`                 held out: loss 0.210, scores in docs/model.md
+    render          6,000 clips of the playroom, 2,500 of pictures       two processes
+    autoencoder     15 minutes from the principal components, then 28 of the decoder alone
+    transformer     58 minutes, flow, preset `small`, small clips first
 
-Measured on two cores that reach about 210 GFLOP/s each in bfloat16 matrix products. Every step continues where it was
-stopped when the same command is run again. OUT/transformer/model is the model.
+Measured on one core each, of about 205 GFLOP/s in bfloat16 matrix products; what came of it is in docs/model.md. Every
+step continues where it was stopped when the same command is run again. OUT/transformer/model is the model.
 
-Sizes and durations can be weighted over a run without touching the data: `--stages 0.6:80,0.9::0.5,1` learns from clips
-of up to 80 tokens (2 s of 64 x 64) for 60 % of the budget, then from all sizes with half the tokens of most clips
-dropped, and from whole clips at the end. `--base-tokens 80` moves larger clips to more noise. Neither is in this
-recipe: what they bring has not been measured yet.
+PHOTOGRAPHS is a folder of pictures of your own; without it the autoencoder learns from patterns, letters and shapes.
+
+Sizes and durations are weighted over a run without touching the data: `--stages 0.7:80,1` learns from clips of up to 80
+tokens (2 s of 64 x 64) for 70 % of the budget, then from all. `0.9::0.5,1` would drop half the tokens of most clips
+until the last tenth, and `--base-tokens 80` moves larger clips to more noise: what these two bring is not measured yet.
 """
 
 import sys
@@ -25,25 +26,32 @@ def run(*arguments: str) -> None:
         sys.exit(status)
 
 
-def render(out: Path) -> None:
-    """About ten minutes."""
-    run("data", "playroom", "--clips", "6000", "--out", str(out / "data"), "--workers", "2", "--seed", "1")
+def render(out: Path, photographs: str | None) -> None:
+    """About twenty minutes."""
+    run("data", "playroom", "--clips", "6000", "--out", str(out / "playroom"), "--workers", "2", "--seed", "1")
+    given = ["--photos", photographs] if photographs else []
+    run("data", "pictures", "--clips", "2500", "--out", str(out / "pictures"), "--workers", "2", "--seed", "1", *given)
 
 
 def autoencoder(out: Path) -> None:
-    """17 minutes; the run behind the shipped weights had mostly one core."""
-    paths = ["--data", str(out / "data"), "--out", str(out / "autoencoder")]
-    run("train", "autoencoder", *paths, "--minutes", "17", "--lr", "1e-3")
+    """Both parts, then the decoder alone, with latents that stay as they are: a transformer can begin meanwhile."""
+    train = ["train", "autoencoder", "--data", str(out / "playroom"), str(out / "pictures"), "--lr", "1e-3"]
+    run(*train, "--out", str(out / "autoencoder"), "--minutes", "15")
+    weights = ["--weights", str(out / "autoencoder" / "model"), "--decoder-only"]
+    run(*train, "--out", str(out / "decoder"), "--minutes", "28", *weights)
 
 
 def transformer(out: Path) -> None:
-    """Two minutes of encoding, then 52 of training on both cores."""
-    paths = ["--data", str(out / "data"), "--out", str(out / "transformer")]
-    run("train", "transformer", *paths, "--autoencoder", str(out / "autoencoder" / "model"), "--minutes", "52")
+    """Six minutes of encoding, then 58 of training."""
+    paths = ["--data", str(out / "playroom"), "--out", str(out / "transformer")]
+    settings = ["--autoencoder", str(out / "decoder" / "model"), "--minutes", "58", "--tokens", "640"]
+    run("train", "transformer", *paths, *settings, "--stages", "0.7:80,1")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python recipes/playroom.py OUT")
-    for step in (render, autoencoder, transformer):
-        step(Path(sys.argv[1]))
+    if len(sys.argv) not in (2, 3):
+        sys.exit("usage: python recipes/playroom.py OUT [PHOTOGRAPHS]")
+    folder = Path(sys.argv[1])
+    render(folder, sys.argv[2] if len(sys.argv) == 3 else None)
+    autoencoder(folder)
+    transformer(folder)

@@ -386,7 +386,7 @@ def test_reconstruct_refuses_what_it_cannot_read_or_write(words, message, model,
         (("--workers", 0), "workers=0 is too few"),
         (("--seed", -1), "seed=-1 is out of range"),
         (("--split", "tests"), r"unknown --split 'tests' \(known: train, held_out\)"),
-        (("--out", "mine"), "mine is not empty and holds no playroom data set"),
+        (("--out", "mine"), "mine is not empty and holds no data set of this kind"),
     ],
 )
 def test_data_playroom_refuses_settings_that_make_no_data_set(more, message, refused):

@@ -164,5 +164,5 @@ def test_errors_say_what_to_do(tmp_path, photographs):
     with pytest.raises(InputError, match="choose a new or empty folder"):
         write_pictures(photographs, num_clips=1)
     write_pictures(tmp_path / "out", num_clips=1)
-    with pytest.raises(InputError, match="another seed"):
+    with pytest.raises(InputError, match="seed=0, not 1"):
         write_pictures(tmp_path / "out", num_clips=1, seed=1)

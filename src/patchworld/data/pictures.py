@@ -37,8 +37,9 @@ from tqdm import tqdm
 from patchworld.errors import InputError
 from patchworld.video import Clip, read, write
 from patchworld.video.lettering import STYLES, has_chinese, lettering
+from patchworld.video.made_folder import settle
 from patchworld.video.resize import resize_frame
-from patchworld.video.whole_file import disk_errors, whole_file
+from patchworld.video.whole_file import whole_file
 
 FPS = 8.0
 FINE = 2  # samples of the sheet along each side of a pixel
@@ -146,7 +147,7 @@ def write_pictures(
         raise InputError(f"seed={seed} is out of range: use a whole number from 0 to 2^63 - 1")
     folder, sources = Path(out), find_photographs(photos) if photos is not None else ()
     names = [path.relative_to(photos).as_posix() for path in sources] if photos is not None else []
-    _settle(folder, {"version": VERSION, "world": "pictures", "seed": seed, "photographs": names})
+    settle(folder, {"version": VERSION, "world": "pictures", "seed": seed, "photographs": names}, ["clips"])
     plans = [(_video(folder, shots), shots) for shots in (plan(seed, i, sources) for i in range(num_clips))]
     missing = [job for job in plans if not job[0].exists()]
     try:
@@ -578,25 +579,6 @@ def _results(jobs: list[tuple[Path, tuple[Shot, ...]]], workers: int) -> Iterato
 def _write_clip(job: tuple[Path, tuple[Shot, ...]]) -> Path:
     path, shots = job
     return write(draw(shots), path)
-
-
-def _settle(folder: Path, settings: dict[str, object]) -> None:
-    """Make the folder, or check that it holds a data set of the same settings."""
-    record = folder / "dataset.json"
-    if record.exists():
-        found = json.loads(record.read_text(encoding="utf-8"))
-        differing = [key for key in settings if found.get(key) != settings[key]]
-        if differing:
-            raise InputError(
-                f"{folder} was made with another {', '.join(differing)}: use the same to continue, or another folder"
-            )
-        return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} is not empty and holds no data set of pictures: choose a new or empty folder")
-    with disk_errors(folder):
-        (folder / "clips").mkdir(parents=True, exist_ok=True)
-    with whole_file(record) as file:
-        file.write((json.dumps(settings, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def _write_captions(folder: Path, plans: list[tuple[Path, tuple[Shot, ...]]]) -> None:

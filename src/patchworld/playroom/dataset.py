@@ -16,13 +16,13 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from patchworld.errors import InputError
 from patchworld.playroom.world import load_mujoco
-from patchworld.video.whole_file import disk_errors, whole_file
+from patchworld.video.made_folder import settle
+from patchworld.video.whole_file import whole_file
 
 CRF = 12
 INDEX_EVERY = 500  # clips between two writings of captions.jsonl: a stopped run leaves a usable data set
@@ -85,7 +85,7 @@ def write_dataset(
         raise InputError(f"seed={seed} is out of range: use a whole number from 0 to 2^63 - 1")
     load_mujoco()  # what is missing is said before anything is written
     folder = Path(out)
-    _settle(
+    settle(
         folder,
         {
             "version": VERSION,
@@ -94,6 +94,7 @@ def write_dataset(
             "split": split,
             "mix": [asdict(share) for share in mix],
         },
+        ["clips", "states"],
     )
     jobs = [job for job in _jobs(folder, num_clips, seed, split, mix) if not _state_path(job).exists()]
     try:
@@ -174,30 +175,6 @@ def write_index(folder: Path) -> None:
         entry, _ = json.JSONDecoder().raw_decode(line, line.index("{", 1))
         lines.append(json.dumps(entry, ensure_ascii=False))
     _write_text(folder / "captions.jsonl", "".join(line + "\n" for line in lines))
-
-
-def _settle(folder: Path, settings: dict[str, Any]) -> None:
-    """Make the folder, or check that it holds a data set of the same settings."""
-    record = folder / "dataset.json"
-    if record.exists():
-        found = json.loads(record.read_text(encoding="utf-8"))
-        differing = [key for key in settings if found.get(key) != settings[key]]
-        if differing:
-            raise InputError(
-                f"{folder} was made with {_differences(found, settings, differing)}: a data set has one setting; "
-                "use the same ones to continue, or another folder"
-            )
-        return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} is not empty and holds no playroom data set: choose a new or empty folder")
-    with disk_errors(folder):
-        for part in ("clips", "states"):
-            (folder / part).mkdir(parents=True, exist_ok=True)
-    _write_text(record, json.dumps(settings, indent=1) + "\n")
-
-
-def _differences(found: dict[str, Any], wanted: dict[str, Any], keys: list[str]) -> str:
-    return ", ".join(f"another {key}" if key == "mix" else f"{key}={found.get(key)}, not {wanted[key]}" for key in keys)
 
 
 def _write_text(path: Path, text: str) -> None:

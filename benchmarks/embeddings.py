@@ -65,7 +65,7 @@ def train_for(task: TransformerTask, minutes: float) -> tuple[dict[str, torch.Te
         while (spent := time.process_time() - started) < 60 * minutes:
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(config, step, spent)
-            loss, tokens, _ = add_gradients(task, step, parameters, config.precision, pool)
+            loss, tokens, *_ = add_gradients(task, step, parameters, config.precision, pool)
             nn.utils.clip_grad_norm_(parameters, config.max_grad_norm)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)

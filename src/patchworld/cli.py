@@ -262,6 +262,13 @@ def _add_training(parser: argparse.ArgumentParser, *, several: bool = False) -> 
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="order, noise and first weights; default 0")
     parser.add_argument("--precision", choices=("bf16", "fp32"), default="bf16", help="of the arithmetic; default bf16")
     parser.add_argument(
+        "--on-trouble",
+        choices=("stop", "skip", "rewind"),
+        default="stop",
+        help="what follows a loss or gradient that is not finite, or a spike: stop, skip the step, or go back to the "
+        "last checkpoint and on after the step; default stop",
+    )
+    parser.add_argument(
         "--sample-minutes", type=float, default=10.0, metavar="M", help="time between contact sheets; default 10"
     )
 
@@ -456,7 +463,7 @@ def _train_config(options: argparse.Namespace, lr: float) -> Any:
 
     from patchworld.train import TrainConfig
 
-    names = ("minutes", "steps", "seed", "precision", "sample_minutes")
+    names = ("minutes", "steps", "seed", "precision", "on_trouble", "sample_minutes")
     try:
         return TrainConfig(
             lr=lr if options.lr is None else options.lr,

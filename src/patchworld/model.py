@@ -15,8 +15,6 @@ from typing import Annotated, Any, Literal, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from safetensors.torch import save as to_safetensors
 from torch import nn
 
@@ -31,6 +29,7 @@ from patchworld.text import BuiltinTextEncoder, HuggingFaceTextEncoder, TextConf
 from patchworld.vae import Autoencoder, AutoencoderConfig
 from patchworld.video import Clip
 from patchworld.video.whole_file import disk_errors, whole_file
+from patchworld.weights_file import read_weights
 
 DEFAULT = Path(__file__).parent / "weights" / "playroom"
 PROCESSES = {"flow": RectifiedFlow, "ddpm": DDPM}
@@ -216,26 +215,7 @@ def _description(folder: Path) -> Description:
 
 def _load_weights(module: nn.Module, path: Path) -> None:
     """Copy a file of weights into `module`; names and shapes must be its own, and every number finite."""
-    try:
-        tensors = load_file(path)
-    except FileNotFoundError:
-        raise ModelError(f"{path} does not exist: a model folder holds the weights beside model.json") from None
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path} is damaged ({error}): restore it from where the model came from") from error
-    own = module.state_dict()
-    if tensors.keys() != own.keys():
-        odd = sorted(tensors.keys() ^ own.keys())
-        raise ModelError(
-            f"{path} does not fit model.json: {len(odd)} tensors are missing or too many, such as {odd[0]}; "
-            "restore both files together"
-        )
-    for name, tensor in tensors.items():
-        if tensor.shape != own[name].shape:
-            wrong = f"{tuple(tensor.shape)} instead of {tuple(own[name].shape)}"
-            raise ModelError(f"{path} does not fit model.json: {name} is {wrong}; restore both files together")
-        if not tensor.float().isfinite().all():
-            raise ModelError(f"{path}: {name} holds numbers that are not finite; restore the file")
-    module.load_state_dict(tensors)
+    module.load_state_dict(read_weights(path, module.state_dict()))
 
 
 def _hash(folder: Path) -> str:

@@ -35,6 +35,9 @@ class Line:
             loss = loss * float("nan")
         return Loss(loss, 16, 96.0)
 
+    def names(self, part):
+        return [f"points {part[1]}"]
+
     def evaluate(self, folder, step):
         return {"weight": self.module.weight.item()}
 
@@ -83,7 +86,7 @@ def test_the_number_of_threads_changes_nothing(tmp_path):
 def test_parts_weigh_the_same_and_their_gradients_add_up():
     task = Line()
     with ThreadPoolExecutor(2) as pool:
-        loss, tokens, flops = add_gradients(task, 0, list(task.module.parameters()), "fp32", pool)
+        loss, tokens, flops, _ = add_gradients(task, 0, list(task.module.parameters()), "fp32", pool)
     mean = sum(task.loss(part).value for part in task.parts(0)) / 3
     assert loss == pytest.approx(mean.item())
     assert (tokens, flops) == (48, 288.0)
@@ -100,7 +103,7 @@ def test_a_run_that_is_done_stays_done(tmp_path):
 
 def test_a_loss_that_is_not_finite_stops_the_run_before_the_update(tmp_path):
     task = Line(poison_at=5)
-    with pytest.raises(RunError, match="step 5 is not finite"):
+    with pytest.raises(RunError, match=r"step 5: loss nan .* is not finite; its samples: points 0, points 1, points 2"):
         train(task, QUICK, tmp_path)
     assert task.module.weight.isfinite().all()
 

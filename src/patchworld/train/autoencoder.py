@@ -1,6 +1,7 @@
 """Training the autoencoder: start at the principal components, then learn what they miss."""
 
 import math
+import time
 from pathlib import Path
 
 import torch
@@ -81,14 +82,19 @@ class AutoencoderTask:
         """Logarithms of what is measured: the squared error (0.23 for each decibel of PSNR) and the lack of structural
         similarity. So every crop has the same weight, however hard; otherwise a step belongs to noise and foliage.
         """
+        started = time.perf_counter()
         pixels = self._crop(*part)
+        waited = time.perf_counter() - started
         latent = self.module.encode(pixels)
         latent[:, self._kept(*part) :] = 0
         noise = torch.randn(latent.shape, generator=generator(self.seed, *part, 2))
         rebuilt = self.module.decode(latent + LATENT_NOISE * noise)
         error = torch.log(F.mse_loss(rebuilt, pixels) + FINEST_ERROR)
         loss = error + SIMILARITY * torch.log(1 - structural_similarity(rebuilt, pixels) + FINEST_LACK)
-        return Loss(loss, latent[0, 0].numel(), self._flops(pixels))
+        return Loss(loss, latent[0, 0].numel(), self._flops(pixels), waited)
+
+    def names(self, part: tuple[int, int]) -> list[str]:
+        return [str(self._drawn(generator(self.seed, *part, 1)).path)]
 
     def evaluate(self, folder: Path, step: int) -> dict[str, float]:
         """PSNR and SSIM of the held-out clips of each data set."""
@@ -110,10 +116,13 @@ class AutoencoderTask:
             self._normalise()
         save_autoencoder(self.module, folder)
 
+    def _drawn(self, draw: torch.Generator) -> Sample:
+        return self.samples[int(torch.randint(len(self.samples), (), generator=draw))]
+
     def _crop(self, step: int, number: int) -> Tensor:
         """A random window of a random sample, on the grid: (1, 3, f, h, w)."""
         draw = generator(self.seed, step, number, 1)
-        path = self.samples[int(torch.randint(len(self.samples), (), generator=draw))].path
+        path = self._drawn(draw).path
         info = probe(path)
         seconds = MOST.frames / info.fps
         start = max(0.0, info.duration - seconds) * float(torch.rand((), generator=draw))

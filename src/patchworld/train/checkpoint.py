@@ -1,23 +1,31 @@
 """Checkpoints: all that a stopped run needs to go on, written whole or not at all.
 
-A checkpoint is a folder `step-00001234` with tensors as safetensors and `state.json`. It is written under another
-name and renamed when it is complete; then older ones are removed.
+A checkpoint is a folder `step-00001234` with tensors as safetensors, `state.json`, and `manifest.json` with the size
+and SHA-256 of each of them, written last. The folder is written under another name, everything in it is brought to the
+disk, and it is renamed; then older ones are removed. What does not agree with its manifest is damaged: it is set aside
+under another name, and the checkpoint before it is used.
 """
 
+import errno
+import hashlib
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from patchworld.errors import InputError, RunError
+from patchworld.errors import InputError, ModelError, RunError
+from patchworld.weights_file import read_weights
 
 KEPT = 2  # a damaged newest one leaves another
+MANIFEST = "manifest.json"
+FILES = ("model.safetensors", "ema.safetensors", "optimizer.safetensors", "state.json")
 
 
 def save_checkpoint(
@@ -28,64 +36,182 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer,
     state: dict[str, Any],
 ) -> None:
-    """Write the checkpoint of `step` into `folder`. `state` is any JSON object."""
+    """Write the checkpoint of `step` into `folder`. `state` is any JSON object.
+
+    A whole one of the same step stays: a step has one state. Raises RunError when the disk refuses, and before
+    anything is written when a number is not finite.
+    """
+    tensors = {"model": dict(model.state_dict()), "ema": ema, "optimizer": _moments(optimizer)}
+    for kind, named in tensors.items():
+        for name, tensor in named.items():
+            if not tensor.isfinite().all():
+                raise RunError(
+                    f"step {step} left numbers that are not finite ({kind} {name}) and no checkpoint is made of them: "
+                    "lower the learning rate and run again"
+                )
     target = folder / f"step-{step:08d}"
+    if target.exists():
+        if find_fault(target) is None:
+            return
+        set_aside(target)
     partial = target.with_name(target.name + ".partial")
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        save_file(
-            {name: tensor.contiguous() for name, tensor in model.state_dict().items()}, partial / "model.safetensors"
-        )
-        save_file({name: tensor.contiguous() for name, tensor in ema.items()}, partial / "ema.safetensors")
-        save_file(_optimizer_tensors(optimizer), partial / "optimizer.safetensors")
-        (partial / "state.json").write_text(json.dumps({"step": step, **state}))
-        shutil.rmtree(target, ignore_errors=True)
+        new = not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+        if new:
+            _sync(folder.parent)
+        for old in folder.glob("*.partial"):  # of this step, or of a run that was killed
+            shutil.rmtree(old)
+        partial.mkdir()
+        for kind, named in tensors.items():
+            path = partial / f"{kind}.safetensors"
+            save_file({name: tensor.contiguous() for name, tensor in named.items()}, path)
+            _sync(path)
+        _write(partial / "state.json", json.dumps({"step": step, **state}))
+        _write(partial / MANIFEST, _manifest(partial))
+        _sync(partial)
         os.replace(partial, target)
+        _sync(folder)
+        for old in list_checkpoints(folder)[:-KEPT]:
+            going = old.with_name(old.name + ".partial")
+            os.replace(old, going)
+            shutil.rmtree(going)
     except (OSError, SafetensorError) as error:  # safetensors has an error of its own for a full disk
         shutil.rmtree(partial, ignore_errors=True)
+        needed = sum(tensor.nbytes for named in tensors.values() for tensor in named.values())
+        remedy = f"make room for {needed + 65536:,} bytes"
+        if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            remedy = "make the folder writable"
         raise RunError(
-            f"cannot write checkpoint {target} ({error}): free disk space and run the same command again"
+            f"cannot write checkpoint {target} ({error}): {remedy} and run the same command again; "
+            "checkpoints before it are as they were"
         ) from error
-    for old in list_checkpoints(folder)[:-KEPT]:
-        shutil.rmtree(old)
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
-    """Complete checkpoints in `folder`, oldest first."""
+    """Checkpoints in `folder`, oldest first: those that were written to the end, see `find_fault`."""
     return sorted(path for path in folder.glob("step-*") if path.suffix != ".partial")
+
+
+def load_newest(
+    folder: Path, model: nn.Module, ema: dict[str, Tensor], optimizer: torch.optim.Optimizer
+) -> dict[str, Any] | None:
+    """Copy the newest whole checkpoint into `model`, `ema` and `optimizer`; returns its state.
+
+    None means that there never was one. Damaged ones are set aside and told of on stderr.
+    Raises RunError when there were checkpoints and none is whole.
+    """
+    for path in reversed(list_checkpoints(folder)):
+        fault = find_fault(path)
+        if fault is None:
+            return load_checkpoint(path, model, ema, optimizer)
+        aside = set_aside(path)
+        left = list_checkpoints(folder)
+        used = f"{left[-1].name} is tried instead" if left else "none is left"
+        print(f"patchworld: checkpoint {path.name} is damaged ({fault}): now {aside.name}; {used}", file=sys.stderr)
+    if any(folder.glob("damaged-step-*")):
+        raise RunError(
+            f"{folder} holds damaged checkpoints and no whole one: restore a step-* folder, "
+            "or remove the folder to start from the first step"
+        )
+    return None
 
 
 def load_checkpoint(
     path: Path, model: nn.Module, ema: dict[str, Tensor], optimizer: torch.optim.Optimizer
 ) -> dict[str, Any]:
-    """Copy a checkpoint into `model`, `ema` and `optimizer`; returns its state."""
+    """Copy a whole checkpoint into `model`, `ema` and `optimizer`; returns its state.
+
+    Nothing is copied before all of it has been read. Raises InputError when it is that of another model.
+    """
     try:
-        tensors = load_file(path / "model.safetensors")
-        averages = load_file(path / "ema.safetensors")
-        moments = load_file(path / "optimizer.safetensors")
+        weights = read_weights(path / "model.safetensors", model.state_dict(), described_by="this run", exact=True)
+        averages = read_weights(path / "ema.safetensors", ema, described_by="this run", exact=True)
+        moments = read_weights(path / "optimizer.safetensors", _moments(optimizer), described_by="this run", exact=True)
         state = json.loads((path / "state.json").read_text())
-        model.load_state_dict(tensors)
-    except Exception as error:
-        reason = str(error).splitlines()[:2][-1].strip()[:120]  # torch's first line only says that there is a second
-        trouble = f"checkpoint {path} does not fit this run ({reason})"
-        raise InputError(f"{trouble}: remove it or start in another folder") from error
+    except ModelError as error:
+        raise InputError(f"checkpoint {path.name} cannot be used: {error}") from error
+    model.load_state_dict(weights)
     for name, tensor in ema.items():
         tensor.copy_(averages[name])
-    for number, parameter in enumerate(p for group in optimizer.param_groups for p in group["params"]):
+    for number, parameter in enumerate(_parameters(optimizer)):
         optimizer.state[parameter] = {
-            key: moments[f"{number}.{key}"].clone(memory_format=torch.preserve_format)
-            for key in ("step", "exp_avg", "exp_avg_sq")
-            if f"{number}.{key}" in moments
+            "step": moments[f"{number}.step"],
+            # In the parameter's own order of memory, as the optimizer makes them.
+            **{key: torch.empty_like(parameter).copy_(moments[f"{number}.{key}"]) for key in ("exp_avg", "exp_avg_sq")},
         }
     return state
 
 
-def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The moments of every parameter, by the parameter's number."""
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    return {
-        f"{number}.{key}": value.contiguous()
-        for number, parameter in enumerate(parameters)
-        for key, value in optimizer.state[parameter].items()
-    }
+def find_fault(path: Path) -> str | None:
+    """What is wrong with a checkpoint: the first thing that is not as its manifest says. None: it is whole."""
+    for name in FILES:
+        if not (path / name).is_file():
+            return f"{name} is missing"
+    try:
+        told, found = (path / MANIFEST).read_text(), _manifest(path)
+        if told == found:
+            step = json.loads((path / "state.json").read_text())["step"]
+            return None if path.name == f"step-{step:08d}" else f"it is of step {step}"
+        told_files, found_files = json.loads(told), json.loads(found)
+        wrong = next(name for name in FILES if told_files[name] != found_files[name])
+        return f"{wrong} is not as it was written"
+    except FileNotFoundError:
+        return f"{MANIFEST} is missing"
+    except OSError as error:
+        return str(error)
+    except (ValueError, LookupError, TypeError, StopIteration):
+        return f"{MANIFEST} is not as it was written"
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged checkpoint, so that it is not used again, nor in the way of another one of its step."""
+    number, aside = 1, path.with_name(f"damaged-{path.name}")
+    while aside.exists():
+        number += 1
+        aside = path.with_name(f"damaged-{path.name}-{number}")
+    try:
+        os.replace(path, aside)
+    except OSError as error:
+        raise RunError(f"damaged checkpoint {path} cannot be renamed ({error}): make the folder writable") from error
+    return aside
+
+
+def _manifest(folder: Path) -> str:
+    """The size and SHA-256 of every file of a checkpoint, as JSON; the same files, the same text."""
+    described = {}
+    for name in FILES:
+        with open(folder / name, "rb") as file:
+            described[name] = {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), "size": file.tell()}
+    return json.dumps(described, indent=1)
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text)
+    _sync(path)
+
+
+def _sync(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk: a rename may get there before what it renames."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """What AdamW knows of every parameter, by the parameter's number; zeros, as it begins, where it knows nothing."""
+    moments = {}
+    for number, parameter in enumerate(_parameters(optimizer)):
+        known = optimizer.state.get(parameter) or {
+            "step": torch.zeros(()),
+            "exp_avg": torch.zeros_like(parameter),
+            "exp_avg_sq": torch.zeros_like(parameter),
+        }
+        moments |= {f"{number}.{key}": tensor.detach() for key, tensor in known.items()}
+    return moments

@@ -20,7 +20,15 @@ class Stage(BaseModel):
 
 
 class TrainConfig(BaseModel):
-    """A training run. Exactly one budget, `minutes` or `steps`; the learning rate falls to zero at its end."""
+    """A training run. Exactly one budget, `minutes` or `steps`; the learning rate falls to zero at its end.
+
+    With `steps` a run that was killed and started again is equal to the last bit to one that was not, on the same
+    machine. With `minutes` the learning rate follows the clock, and no two runs are the same.
+
+    A step whose loss or gradient is not finite, or far above the last ones, is never learned from. `on_trouble` says
+    what then: `stop` the run; `skip` the step; or `rewind`, go back to the weights of the last checkpoint and on with
+    the data after the step (Chowdhery et al. 2022, section 5.1), which depends on when checkpoints were written.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -33,6 +41,7 @@ class TrainConfig(BaseModel):
     weight_decay: float = Field(0.01, ge=0)
     max_grad_norm: PositiveFloat = 1.0
     ema_decay: float = Field(0.998, ge=0, lt=1)
+    on_trouble: Literal["stop", "skip", "rewind"] = "stop"
     precision: Literal["bf16", "fp32"] = "bf16"
     threads: PositiveInt | None = None  # that take parts of a step side by side; None: one for each core
     seed: int = Field(0, ge=0, lt=2**63)

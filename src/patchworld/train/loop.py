@@ -12,11 +12,12 @@ wait once. Gradients are added in the order of the parts, so the result does not
 import contextlib
 import json
 import math
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Protocol, TypeVar, runtime_checkable
 
@@ -25,10 +26,12 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from patchworld.errors import InputError, RunError
-from patchworld.train.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
+from patchworld.train.checkpoint import load_newest, save_checkpoint
 from patchworld.train.config import Stage, TrainConfig
+from patchworld.train.health import Health
 
 Part = TypeVar("Part")
+MOST_TROUBLE = 10  # steps in a row that are not learned from, then the run stops whatever its policy
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Loss:
     value: Tensor
     tokens: int  # video tokens, or latent voxels
     flops: float  # of useful work, forward and backward
+    waited: float = 0.0  # seconds until its data was there
 
 
 class Task(Protocol[Part]):
@@ -52,6 +56,9 @@ class Task(Protocol[Part]):
 
     def loss(self, part: Part) -> Loss:
         """The loss of one part."""
+
+    def names(self, part: Part) -> Sequence[str]:
+        """The samples in a part, for a person who has to look at them."""
 
     def evaluate(self, folder: Path, step: int) -> dict[str, float]:
         """Judge the module as it is (its weights are the averaged ones), leave pictures in `folder`, return figures."""
@@ -82,13 +89,13 @@ def train(task: Task[Any], config: TrainConfig, out: Path) -> Path:
     parameters = [p for p in module.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, config.lr, config.betas, weight_decay=config.weight_decay, fused=True)
     ema = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
-    checkpoints = list_checkpoints(out / "checkpoints")
     step, seconds = 0, 0.0
     stage, stage_step = -1, 0  # the number of the stage and the step it began with; -1: none yet
-    if checkpoints:
-        state = load_checkpoint(checkpoints[-1], module, ema, optimizer)
+    health, troubles = Health(), 0  # troubles: steps in a row that were not learned from
+    if state := load_newest(out / "checkpoints", module, ema, optimizer):
         step, seconds = state["step"], state["seconds"]
-        stage, stage_step = state.get("stage", (-1, 0))
+        stage, stage_step = state["stage"]
+        health = Health(**state["health"])
         if isinstance(task, Staged) and 0 <= stage < len(config.stages):
             task.begin_stage(config.stages[stage], stage_step)
     peak = matmul_peak(torch.bfloat16 if config.precision == "bf16" else torch.float32)
@@ -99,7 +106,7 @@ def train(task: Task[Any], config: TrainConfig, out: Path) -> Path:
     saved = sampled = seconds
 
     def save() -> None:
-        state = {"seconds": seconds, "seed": config.seed, "stage": (stage, stage_step)}
+        state = {"seconds": seconds, "seed": config.seed, "stage": (stage, stage_step), "health": asdict(health)}
         save_checkpoint(out / "checkpoints", step, module, ema, optimizer, state)
 
     with (
@@ -108,20 +115,36 @@ def train(task: Task[Any], config: TrainConfig, out: Path) -> Path:
         _progress() as bar,
         ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
     ):
+        if config.on_trouble == "rewind":
+            save()  # or there may be nothing to go back to
         while not interrupted() and progress(config, step, seconds) < 1:
             started = time.perf_counter()
             due = stage_at(config, progress(config, step, seconds))
             if due != stage and isinstance(task, Staged) and config.stages:
-                stage, stage_step = due, step
+                stage, stage_step, health = due, step, Health()  # other samples have other losses
                 task.begin_stage(config.stages[stage], step)
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(config, step, seconds)
-            loss, tokens, flops = add_gradients(task, step, parameters, config.precision, pool)
+            loss, tokens, flops, waited = add_gradients(task, step, parameters, config.precision, pool)
             norm = nn.utils.clip_grad_norm_(parameters, config.max_grad_norm).item()
-            if not (math.isfinite(loss) and math.isfinite(norm)):
-                save()
-                trouble = f"loss {loss} or gradient {norm} at step {step} is not finite"
-                raise RunError(f"{trouble}: lower lr={config.lr} and run the command again")
+            if trouble := health.trouble(loss, norm):
+                optimizer.zero_grad(set_to_none=True)
+                names = sorted({name for part in task.parts(step) for name in task.names(part)})
+                trouble = f"step {step}: {trouble}; its samples: {', '.join(names)}"
+                troubles += 1
+                if config.on_trouble == "stop" or troubles == MOST_TROUBLE:
+                    save()
+                    raise RunError(
+                        f"{trouble}; look at them, lower lr={config.lr} or add --on-trouble skip, and run again"
+                    )
+                if config.on_trouble == "rewind":
+                    load_newest(out / "checkpoints", module, ema, optimizer)
+                tqdm.write(f"patchworld: {trouble} ({config.on_trouble})", file=sys.stderr)
+                step += 1
+                seconds += time.perf_counter() - started
+                _write_row(metrics, {"step": step, "seconds": seconds, "not_learned_from": 1})
+                continue
+            troubles, health = 0, health.after(loss, norm)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             update_average(ema, module, min(config.ema_decay, (1 + step) / (10 + step)))
@@ -136,6 +159,8 @@ def train(task: Task[Any], config: TrainConfig, out: Path) -> Path:
                 "grad_norm": norm,
                 "tokens_per_second": tokens / spent,
                 "peak_fraction": flops / spent / peak,
+                "data_fraction": waited / (threads * spent),  # of the threads' time, until data was there
+                "memory_mb": resident_bytes() / 1e6,
             }
             _write_row(metrics, row)
             _show(bar, config, row)
@@ -157,10 +182,10 @@ def train(task: Task[Any], config: TrainConfig, out: Path) -> Path:
 
 def add_gradients(
     task: Task[Any], step: int, parameters: Sequence[nn.Parameter], precision: str, pool: Executor
-) -> tuple[float, int, float]:
+) -> tuple[float, int, float, float]:
     """Compute the parts of `step` on the threads of `pool` and add the mean gradient to the parameters.
 
-    Returns the mean loss, the tokens and the floating-point operations of the step.
+    Returns the mean loss, the tokens and the floating-point operations of the step, and its threads' wait for data.
     """
     parts = task.parts(step)
 
@@ -170,13 +195,14 @@ def add_gradients(
         gradients = torch.autograd.grad(loss.value / len(parts), parameters, allow_unused=True)
         return replace(loss, value=loss.value.detach()), gradients
 
-    total, tokens, flops = 0.0, 0, 0.0
+    total, tokens, flops, waited = 0.0, 0, 0.0, 0.0
     for loss, gradients in pool.map(compute, parts):
-        total, tokens, flops = total + loss.value.item() / len(parts), tokens + loss.tokens, flops + loss.flops
+        total, tokens = total + loss.value.item() / len(parts), tokens + loss.tokens
+        flops, waited = flops + loss.flops, waited + loss.waited
         for parameter, gradient in zip(parameters, gradients, strict=True):
             if gradient is not None:
                 parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
-    return total, tokens, flops
+    return total, tokens, flops, waited
 
 
 def progress(config: TrainConfig, step: int, seconds: float) -> float:
@@ -229,6 +255,14 @@ def matmul_peak(dtype: torch.dtype, size: int = 2048) -> float:
     return 2 * size**3 / fastest
 
 
+def resident_bytes() -> int:
+    """The memory that this process has now; 0 where the system does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
 def _evaluate(task: Task, ema: dict[str, Tensor], out: Path, step: int, metrics: IO[str]) -> None:
     (out / "samples").mkdir(exist_ok=True)
     with averaged(task.module, ema), torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
@@ -256,7 +290,9 @@ def _step_of(row: str) -> float:
 
 
 def _write_row(file: IO[str], row: dict[str, float]) -> None:
-    file.write(json.dumps({key: float(f"{value:.6g}") for key, value in row.items()}) + "\n")
+    """Losses in full, so that two runs can be compared to the last bit; the rest as much as a person reads."""
+    exact = ("step", "loss")
+    file.write(json.dumps({k: v if k in exact else float(f"{v:.6g}") for k, v in row.items()}) + "\n")
     file.flush()
 
 

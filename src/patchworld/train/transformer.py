@@ -1,5 +1,6 @@
 """Training the transformer, with its text encoder, on packs of encoded clips."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,11 +108,16 @@ class TransformerTask:
         return list(range(step * PACKS_PER_STEP, (step + 1) * PACKS_PER_STEP))
 
     def loss(self, part: int) -> Loss:
-        epoch, numbers = self.order[part - self.stage_step * PACKS_PER_STEP]
+        started = time.perf_counter()
+        epoch, numbers = self._pack(part)
         samples, draws = [self.samples[n] for n in numbers], [self._draw(epoch, n) for n in numbers]
         batch = self.batch(samples, draws, self.stage.drop)
+        waited = time.perf_counter() - started
         loss, _, text_lengths = self.mean_loss(batch)
-        return Loss(loss, len(batch.level), self._flops(batch.clean.lengths, text_lengths))
+        return Loss(loss, len(batch.level), self._flops(batch.clean.lengths, text_lengths), waited)
+
+    def names(self, part: int) -> list[str]:
+        return [str(self.samples[number].path) for number in self._pack(part)[1]]
 
     def batch(self, samples: list[LatentSample], draws: list[torch.Generator], drop: float = 0.0) -> Batch:
         """A pack of `samples`. What is random about each comes from its own one of `draws`, whatever pack it is in.
@@ -179,6 +185,10 @@ class TransformerTask:
     def _latent(self, sample: LatentSample) -> Tensor:
         """The channels that are learned, (c, f, h, w)."""
         return sample.latent()[: self.denoiser.config.latent_channels]
+
+    def _pack(self, part: int) -> tuple[int, list[int]]:
+        """The epoch of a part, and the numbers of its samples."""
+        return self.order[part - self.stage_step * PACKS_PER_STEP]
 
     def _draw(self, epoch: int, number: int) -> torch.Generator:
         """Of all that is random about a sample in an epoch of this stage."""

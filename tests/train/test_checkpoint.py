@@ -1,0 +1,304 @@
+import errno
+import os
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from patchworld.errors import InputError, RunError
+from patchworld.train import checkpoint
+from patchworld.train.checkpoint import FILES, MANIFEST, find_fault, list_checkpoints, load_newest, save_checkpoint
+
+
+class Run:
+    """A model of few weights that is moved by its optimizer; what a run has besides data."""
+
+    def __init__(self, seed: int = 0) -> None:
+        torch.manual_seed(seed)
+        self.model = nn.Linear(3, 2)
+        self.ema = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), 0.1)
+        self.step = 0
+
+    def learn(self, steps):
+        for _ in range(steps):
+            self.optimizer.zero_grad()
+            self.model(torch.ones(3) * self.step).square().sum().backward()
+            self.optimizer.step()
+            self.step += 1
+            for name, tensor in self.model.state_dict().items():
+                self.ema[name].lerp_(tensor, 0.5)
+        return self
+
+    def save(self, folder):
+        save_checkpoint(folder, self.step, self.model, self.ema, self.optimizer, {"seconds": 0.0})
+        return self
+
+    def load(self, folder):
+        state = load_newest(folder, self.model, self.ema, self.optimizer)
+        self.step = state["step"] if state else 0
+        return state
+
+    def numbers(self):
+        moments = [tensor for state in self.optimizer.state_dict()["state"].values() for tensor in state.values()]
+        tensors = [*self.model.state_dict().values(), *self.ema.values(), *moments]
+        return self.step, [tensor.tolist() for tensor in tensors]
+
+
+def test_what_is_loaded_is_what_was_saved_and_learns_on_alike(tmp_path):
+    run = Run().learn(3).save(tmp_path)
+    other = Run(seed=1)
+    other.load(tmp_path)
+    assert other.numbers() == run.numbers()
+    assert other.learn(2).numbers() == run.learn(2).numbers()
+
+
+def test_a_run_that_has_not_begun_is_saved_too(tmp_path):
+    Run().save(tmp_path)
+    other = Run(seed=1)
+    assert other.load(tmp_path)["step"] == 0
+    assert other.learn(2).numbers() == Run().learn(2).numbers()
+
+
+def test_no_checkpoint_at_all_is_no_fault(tmp_path):
+    assert Run().load(tmp_path / "none") is None
+
+
+def damages(random_, path):
+    """One damage of a checkpoint, done to its files; its name."""
+    file = path / random_.choice([*FILES, MANIFEST])
+    content = bytearray(file.read_bytes())
+    kind = random_.choice(["truncate", "flip", "delete", "swap", "zero", "empty manifest", "grow"])
+    if kind == "truncate":
+        file.write_bytes(content[: random_.randrange(len(content))])
+    elif kind == "flip":
+        content[random_.randrange(len(content))] ^= 1 << random_.randrange(8)
+        file.write_bytes(content)
+    elif kind == "delete":
+        file.unlink()
+    elif kind == "swap":
+        a, b = random_.sample(FILES, 2)
+        (path / a).rename(path / "third")
+        (path / b).rename(path / a)
+        (path / "third").rename(path / b)
+    elif kind == "zero":
+        start = random_.randrange(len(content))
+        content[start : start + 4096] = bytes(len(content[start : start + 4096]))
+        file.write_bytes(content)
+        if content == bytearray(path.joinpath(file.name).read_bytes()) and not any(content[start:]):
+            file.write_bytes(content[:start])  # what was zeroed may have been zero
+    elif kind == "empty manifest":
+        (path / MANIFEST).write_bytes(b"")
+    else:
+        file.write_bytes(content + b"\0")
+    return f"{kind} {file.name}"
+
+
+def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_it_used(tmp_path, capsys):
+    source = tmp_path / "source"
+    run = Run()
+    expected = run.learn(2).save(source).numbers()
+    after = run.learn(2).save(source).numbers()
+    for seed in range(200):
+        folder = tmp_path / f"{seed}"
+        shutil.copytree(source, folder)
+        done = damages(random.Random(seed), folder / "step-00000004")
+        resumed = Run(seed=1)
+        resumed.load(folder)
+        assert resumed.numbers() == expected, done
+        assert [path.name for path in list_checkpoints(folder)] == ["step-00000002"], done
+        told = capsys.readouterr().err
+        assert told.count("\n") == 1, done
+        assert "step-00000004 is damaged (" in told, done
+        assert "now damaged-step-00000004; step-00000002 is tried instead" in told, done
+        assert resumed.learn(2).save(folder).numbers() == after
+        assert Run(seed=2).load(folder)["step"] == 4, done
+        shutil.rmtree(folder)
+
+
+def test_the_same_step_may_be_damaged_twice(tmp_path):
+    Run().learn(1).save(tmp_path).learn(1).save(tmp_path)
+    for _ in range(2):
+        (tmp_path / "step-00000002" / "state.json").write_text("{}")
+        run = Run()
+        run.load(tmp_path)
+        run.learn(1).save(tmp_path)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["damaged-step-00000002", "damaged-step-00000002-2", "step-00000001", "step-00000002"]
+
+
+def test_a_run_does_not_start_anew_where_only_damage_is_left(tmp_path):
+    Run().learn(1).save(tmp_path)
+    (tmp_path / "step-00000001" / "model.safetensors").unlink()
+    for _ in range(2):  # nor when it is asked again
+        with pytest.raises(RunError, match="no whole one: restore"):
+            Run().load(tmp_path)
+
+
+def test_a_checkpoint_under_the_name_of_another_step_is_damaged(tmp_path):
+    Run().learn(1).save(tmp_path)
+    (tmp_path / "step-00000001").rename(tmp_path / "step-00000009")
+    assert find_fault(tmp_path / "step-00000009") == "it is of step 1"
+
+
+def test_the_checkpoint_of_another_model_is_refused_and_stays(tmp_path):
+    Run().learn(1).save(tmp_path)
+    other = Run()
+    other.model = nn.Linear(4, 2)
+    with pytest.raises(InputError, match=r"does not fit this run: weight is \(2, 3\) instead of \(2, 4\); start in"):
+        other.load(tmp_path)
+    assert find_fault(tmp_path / "step-00000001") is None
+
+
+def test_numbers_that_are_not_finite_are_never_saved(tmp_path):
+    run = Run().learn(1).save(tmp_path).learn(1)
+    for tensor in (run.model.weight.data, run.ema["bias"], run.optimizer.state[run.model.bias]["exp_avg_sq"]):
+        before = tensor.clone()
+        tensor.view(-1)[0] = float("inf")
+        with pytest.raises(RunError, match="not finite"):
+            run.save(tmp_path)
+        tensor.copy_(before)
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]
+
+
+@pytest.mark.parametrize(
+    ("number", "message"), [(errno.ENOSPC, r"make room for [\d,]+ bytes"), (errno.EROFS, "make the folder writable")]
+)
+def test_what_the_disk_refuses_leaves_the_checkpoint_before_it(tmp_path, monkeypatch, number, message):
+    run = Run().learn(1).save(tmp_path).learn(1)
+    for refused in range(7):  # four files, the manifest, and the two folders
+        calls = iter(range(100))
+        real = os.fsync
+
+        def fsync(descriptor, calls=calls, real=real, refused=refused):
+            if next(calls) == refused:
+                raise OSError(number, os.strerror(number))
+            real(descriptor)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", fsync)
+            with pytest.raises(RunError, match=f"cannot write checkpoint .*{message}"):
+                run.save(tmp_path)
+        assert not list(tmp_path.glob("*.partial"))
+        assert find_fault(tmp_path / "step-00000001") is None
+        shutil.rmtree(tmp_path / "step-00000002", ignore_errors=True)  # renamed, but perhaps not on the disk
+
+
+def test_a_file_that_may_not_grow_leaves_the_checkpoint_before_it(tmp_path):
+    """The kernel refuses, not a mock: no file above 400 bytes."""
+    import resource
+
+    run = Run().learn(1).save(tmp_path).learn(1)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (400, hard))
+    try:
+        with pytest.raises(RunError, match="make room"):
+            run.save(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]
+    assert Run().load(tmp_path)["step"] == 1
+
+
+class Disk:
+    """What a power cut may leave behind: records the folder before and after every fsync, rename and removal.
+
+    `states()` are all prefixes, each as written, and with every file that was not brought to the disk gone, empty or
+    torn; a rename whose folder was not brought to the disk has happened or has not, since both prefixes are there.
+    """
+
+    def __init__(self, folder, monkeypatch):
+        self.folder, self.synced, self.prefixes = folder, {}, []
+        self.note()
+        self.synced = self.prefixes.pop()[0]  # what is there at first is on the disk
+        fsync, replace, rmtree = os.fsync, os.replace, shutil.rmtree
+
+        def synced(descriptor):
+            self.note()
+            path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+            if path.is_file():
+                self.synced[str(path.relative_to(folder))] = path.read_bytes()
+            fsync(descriptor)
+            self.note()
+
+        def renamed(old, new):
+            self.note()
+            replace(old, new)
+            old, new = (str(Path(path).relative_to(folder)) for path in (old, new))
+            self.synced = {
+                new + path.removeprefix(old) if path.startswith(old + "/") else path: content
+                for path, content in self.synced.items()
+            }
+            self.note()
+
+        def removed(path, *args, **options):
+            for file in sorted(Path(path).glob("*")):  # one after the other, so that it may stop anywhere
+                file.unlink()
+                self.note()
+            rmtree(path, *args, **options)
+
+        monkeypatch.setattr(os, "fsync", synced)
+        monkeypatch.setattr(os, "replace", renamed)
+        monkeypatch.setattr(shutil, "rmtree", removed)
+
+    def note(self):
+        files = [path for path in self.folder.rglob("*") if path.is_file()]
+        self.prefixes.append(({str(p.relative_to(self.folder)): p.read_bytes() for p in files}, dict(self.synced)))
+
+    def states(self):
+        for written, synced in self.prefixes:
+            yield written
+            loose = [path for path, content in written.items() if synced.get(path) != content]
+            for path in loose:
+                whole = written[path]
+                torn = [whole[: len(whole) * part // 8] for part in range(8)]
+                for left in (None, bytes(len(whole)), *torn):
+                    state = {p: c for p, c in written.items() if p != path}
+                    yield state if left is None else {**state, path: left}
+            if loose:
+                yield {path: content for path, content in written.items() if path not in loose}
+
+
+def test_a_power_cut_at_any_moment_of_a_save_leaves_the_old_or_the_new_checkpoint(tmp_path, monkeypatch):
+    folder = tmp_path / "checkpoints"
+    run = Run().learn(1).save(folder)
+    run.learn(1).save(folder)
+    old = run.numbers()
+    with monkeypatch.context() as patch:
+        disk = Disk(folder, patch)
+        new = run.learn(1).save(folder).numbers()
+    seen, count = set(), 0
+    for count, state in enumerate(disk.states(), 1):
+        left = tmp_path / f"left-{count}"
+        for path, content in state.items():
+            (left / path).parent.mkdir(parents=True, exist_ok=True)
+            (left / path).write_bytes(content)
+        found = Run(seed=1)
+        found.load(left)
+        assert found.numbers() in (old, new), (count, sorted(state))
+        found.learn(1).save(left)
+        seen.add(found.step - 1)
+        shutil.rmtree(left)
+    assert seen == {2, 3}
+    assert count > 60
+
+
+def test_all_files_are_on_the_disk_before_the_checkpoint_has_its_name(tmp_path, monkeypatch):
+    """Without it a power cut leaves a torn checkpoint, which the manifest shows, but the work is lost."""
+    trace = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda d: (trace.append(os.readlink(f"/proc/self/fd/{d}")), fsync(d)))
+    monkeypatch.setattr(os, "replace", lambda a, b: (trace.append("rename"), replace(a, b)))
+    Run().learn(1).save(tmp_path)
+    named = [Path(path).name for path in trace]
+    assert named == [*FILES, MANIFEST, "step-00000001.partial", "rename", tmp_path.name]
+
+
+def test_what_killed_runs_left_half_written_goes(tmp_path):
+    (tmp_path / "step-00000007.partial").mkdir()
+    Run().learn(1).save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]
+    assert checkpoint.KEPT == 2

@@ -206,7 +206,7 @@ def _parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
 
 def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """What AdamW knows of every parameter, by the parameter's number; zeros, as it begins, where it knows nothing."""
-    moments = {}
+    moments: dict[str, Tensor] = {}
     for number, parameter in enumerate(_parameters(optimizer)):
         known = optimizer.state.get(parameter) or {
             "step": torch.zeros(()),

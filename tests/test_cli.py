@@ -471,7 +471,8 @@ def test_the_same_command_goes_on_with_a_training_that_ctrl_c_or_a_full_disk_sto
     with no_file_above(50_000):
         status, _, err = run(*command, "--steps", 3)
     assert (status, _steps("mind")) == (1, [1, 2, 3])
-    assert re.search(r"cannot write checkpoint .*File too large.*: make room for [\d,]+ bytes and run the same command", err)
+    told = r"cannot write checkpoint .*File too large.*: make room for [\d,]+ bytes and run the same command"
+    assert re.search(told, err)
     assert [path.name for path in Path("mind/checkpoints").iterdir()] == ["step-00000001"]
 
     assert run(*command, "--steps", 3)[0] == 0

@@ -37,7 +37,7 @@ from tqdm import tqdm
 from patchworld.errors import InputError
 from patchworld.video import Clip, read, write
 from patchworld.video.lettering import STYLES, has_chinese, lettering
-from patchworld.video.made_folder import settle
+from patchworld.video.made_folder import check_amounts, settle
 from patchworld.video.resize import resize_frame
 from patchworld.video.whole_file import whole_file
 
@@ -139,12 +139,7 @@ def write_pictures(
     photos: a folder of pictures, its subfolders included; without it everything is drawn by code.
     Raises InputError for numbers out of range, a folder without pictures, or an `out` that holds something else.
     """
-    if num_clips < 1:
-        raise InputError(f"num_clips={num_clips} is too few: give 1 or more")
-    if workers < 1:
-        raise InputError(f"workers={workers} is too few: give 1 or more")
-    if not 0 <= seed < 2**63:
-        raise InputError(f"seed={seed} is out of range: use a whole number from 0 to 2^63 - 1")
+    check_amounts(num_clips, workers, seed)
     folder, sources = Path(out), find_photographs(photos) if photos is not None else ()
     names = [path.relative_to(photos).as_posix() for path in sources] if photos is not None else []
     settle(folder, {"version": VERSION, "world": "pictures", "seed": seed, "photographs": names}, ["clips"])

@@ -19,9 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from patchworld.errors import InputError
 from patchworld.playroom.world import load_mujoco
-from patchworld.video.made_folder import settle
+from patchworld.video.made_folder import check_amounts, settle
 from patchworld.video.whole_file import whole_file
 
 CRF = 12
@@ -77,12 +76,7 @@ def write_dataset(
     Clip number i depends on `seed`, `split`, `mix` and i alone, never on `workers`. Raises InputError when `out` holds
     something else.
     """
-    if num_clips < 1:
-        raise InputError(f"num_clips={num_clips} is too few: give 1 or more")
-    if workers < 1:
-        raise InputError(f"workers={workers} is too few: give 1 or more")
-    if not 0 <= seed < 2**63:
-        raise InputError(f"seed={seed} is out of range: use a whole number from 0 to 2^63 - 1")
+    check_amounts(num_clips, workers, seed)
     load_mujoco()  # what is missing is said before anything is written
     folder = Path(out)
     settle(

@@ -9,6 +9,16 @@ from patchworld.errors import InputError
 from patchworld.video.whole_file import disk_errors, whole_file
 
 
+def check_amounts(num_clips: int, workers: int, seed: int) -> None:
+    """Raises InputError for what no data set can be made with."""
+    if num_clips < 1:
+        raise InputError(f"num_clips={num_clips} is too few: give 1 or more")
+    if workers < 1:
+        raise InputError(f"workers={workers} is too few: give 1 or more")
+    if not 0 <= seed < 2**63:
+        raise InputError(f"seed={seed} is out of range: use a whole number from 0 to 2^63 - 1")
+
+
 def settle(folder: Path, settings: dict[str, Any], parts: Sequence[str]) -> None:
     """Make `folder` with the folders `parts` in it, or check that it holds a data set of the same settings.
 

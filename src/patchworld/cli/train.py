@@ -1,0 +1,177 @@
+"""patchworld train: the autoencoder, then the transformer."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from patchworld.errors import InputError, first_problem
+
+
+def add(commands: Any) -> None:
+    train = commands.add_parser("train", help="train on a folder of videos with captions").add_subparsers(
+        title="parts", metavar="PART", required=True
+    )
+    autoencoder = train.add_parser("autoencoder", help="train the video autoencoder")
+    _add_training(autoencoder, several=True)
+    autoencoder.add_argument(
+        "--weights", type=Path, metavar="DIR", help="folder of a model to go on from; default: the closed form"
+    )
+    autoencoder.add_argument(
+        "--decoder-only", action="store_true", help="leave the latents as they are; a transformer may know them"
+    )
+    autoencoder.set_defaults(run=_train_autoencoder, parser=autoencoder)
+    transformer = train.add_parser("transformer", help="train the diffusion transformer and its text encoder")
+    _add_training(transformer)
+    transformer.add_argument(
+        "--autoencoder", type=Path, metavar="DIR", help="folder of a trained one; default: patchworld's own"
+    )
+    transformer.add_argument(
+        "--preset",
+        default="small",
+        metavar="NAME",
+        help="tiny, small, base, medium, large, xl, 1b, 3b or 7b; default small",
+    )
+    transformer.add_argument(
+        "--text-encoder",
+        metavar="NAME",
+        help="a Hugging Face text encoder, by name or folder; default: the built-in one",
+    )
+    transformer.add_argument("--process", choices=("flow", "ddpm"), default="flow", help="noise process; default flow")
+    transformer.add_argument(
+        "--tokens", type=int, default=1280, metavar="N", help="video tokens of a pack, four packs a step; default 1280"
+    )
+    transformer.add_argument(
+        "--stages",
+        type=_stages,
+        default=(),
+        metavar="S,S,...",
+        help="parts of the run, each END[:TOKENS[:DROP]]: up to END of the budget (1 is all of it), from samples of at "
+        "most TOKENS tokens, without the part DROP of the tokens of most clips; such as 0.6:80,0.9::0.5,1",
+    )
+    transformer.add_argument(
+        "--base-tokens",
+        type=int,
+        metavar="N",
+        help="of flow: noise levels move with the square root of a clip's tokens over N, larger clips to more noise",
+    )
+    transformer.set_defaults(run=_train_transformer, parser=transformer)
+
+
+def _add_training(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        nargs="+" if several else None,
+        help="videos with captions.jsonl, captions.csv or .txt files",
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder of the run; the same command continues it"
+    )
+    parser.add_argument(
+        "--minutes", type=float, metavar="M", help="budget in time: the learning rate falls to zero at its end"
+    )
+    parser.add_argument("--steps", type=int, metavar="N", help="budget in steps, instead of minutes")
+    parser.add_argument("--lr", type=float, metavar="R", help="learning rate")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="order, noise and first weights; default 0")
+    parser.add_argument("--precision", choices=("bf16", "fp32"), default="bf16", help="of the arithmetic; default bf16")
+    parser.add_argument(
+        "--on-trouble",
+        choices=("stop", "skip", "rewind"),
+        default="stop",
+        help="what follows a loss or gradient that is not finite, or a spike: stop, skip the step, or go back to the "
+        "last checkpoint and on after the step; default stop",
+    )
+    parser.add_argument(
+        "--sample-minutes", type=float, default=10.0, metavar="M", help="time between contact sheets; default 10"
+    )
+
+
+def _stages(text: str) -> tuple[dict[str, str], ...]:
+    """Fields of `train.Stage` for each part of `0.6:80,1`; the numbers in them are checked there."""
+    names = ("until", "most_tokens", "drop")
+    stages = tuple(part.split(":") for part in text.split(","))
+    if any(len(fields) > len(names) for fields in stages):
+        raise argparse.ArgumentTypeError(f"'{text}' is no list of stages: write END[:TOKENS[:DROP]], such as 0.6:80,1")
+    return tuple({n: field for n, field in zip(names, fields, strict=False) if field} for fields in stages)
+
+
+def _train_autoencoder(options: argparse.Namespace) -> str:
+    from patchworld.data import read_dataset
+    from patchworld.model import load_autoencoder
+    from patchworld.train import AutoencoderTask, train
+    from patchworld.train.checkpoint import list_checkpoints
+    from patchworld.vae import AutoencoderConfig
+
+    config = _train_config(options, lr=5e-4)
+    if options.decoder_only and not options.weights:
+        raise InputError("--decoder-only keeps the latents of an autoencoder: name it with --weights DIR")
+    datasets = {path.resolve().name: read_dataset(path) for path in options.data}
+    if len(datasets) < len(options.data):
+        raise InputError("two data sets have the same name: rename a folder, figures are told by name")
+    start = load_autoencoder(options.weights) if options.weights else AutoencoderConfig()
+    _make_folder(options.out)
+    fresh = not list_checkpoints(options.out / "checkpoints")
+    task = AutoencoderTask(datasets, start, options.seed, fresh=fresh, decoder_only=options.decoder_only)
+    folder = train(task, config, options.out)
+    return f"{folder}: see what it keeps of a video by patchworld reconstruct VIDEO -o out.mp4 --model {folder}"
+
+
+def _train_transformer(options: argparse.Namespace) -> str:
+    from tqdm import tqdm
+
+    from patchworld.data import action_names, encode_dataset, read_dataset
+    from patchworld.dit import PRESETS
+    from patchworld.model import DEFAULT, PROCESSES, load_autoencoder
+    from patchworld.shapes import Grid
+    from patchworld.text import HuggingFaceTextEncoder
+    from patchworld.train import TransformerTask, train
+
+    config = _train_config(options, lr=1e-3)
+    if options.preset not in PRESETS:
+        raise InputError(f"unknown preset '{options.preset}': known are {', '.join(PRESETS)}")
+    settings = {} if options.base_tokens is None else {"base_tokens": options.base_tokens}
+    if settings and options.process != "flow":
+        raise InputError(f"--base-tokens belongs to flow: leave it out with --process {options.process}")
+    process = PROCESSES[options.process](**settings)
+    if options.tokens < 1:
+        raise InputError(f"tokens={options.tokens} is too few: give 1 or more; a pack holds at least one clip")
+    autoencoder = load_autoencoder(options.autoencoder or DEFAULT)
+    samples = read_dataset(options.data)
+    _make_folder(options.out)
+    encoded = encode_dataset(
+        samples,
+        autoencoder,
+        autoencoder.grid * Grid(1, 2),
+        options.out / "latents",
+        lambda s: tqdm(s, desc="encoding", unit="video", total=len(samples), delay=1),
+    )
+    sizes, names = PRESETS[options.preset], action_names(samples)
+    words = HuggingFaceTextEncoder(options.text_encoder) if options.text_encoder else None
+    task = TransformerTask(encoded, autoencoder, process, sizes, {}, names, options.seed, options.tokens, words)
+    folder = train(task, config, options.out)
+    return f"{folder}: dream with it by patchworld generate PROMPT -o out.mp4 --model {folder}"
+
+
+def _make_folder(path: Path) -> None:
+    """Make the folder of a run before the work begins, not after some of it."""
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is a file: give the name of a folder")
+    path.mkdir(parents=True, exist_ok=True)
+
+
+def _train_config(options: argparse.Namespace, lr: float) -> Any:
+    from pydantic import ValidationError
+
+    from patchworld.train import TrainConfig
+
+    names = ("minutes", "steps", "seed", "precision", "on_trouble", "sample_minutes")
+    try:
+        return TrainConfig(
+            lr=lr if options.lr is None else options.lr,
+            stages=getattr(options, "stages", ()),  # of the transformer alone
+            **{n: getattr(options, n) for n in names},
+        )
+    except ValidationError as error:
+        raise InputError(first_problem(error)) from error

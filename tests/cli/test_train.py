@@ -1,0 +1,108 @@
+import re
+import signal
+from pathlib import Path
+
+import pytest
+from tiny_commands import no_file_above, quick
+
+from patchworld.video import read
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--steps", 2, "--data", "missing"), "missing is not a folder: give the folder that holds the videos"),
+        (("--steps", 2, "--data", "bare"), "bare holds no captioned videos or images: add captions.jsonl"),
+        (("--steps", 2, "--data", "latin"), "a.txt is not UTF-8 .*: save it as UTF-8"),
+        (("--steps", 2, "--data", "lines"), "captions.jsonl, line 1 is not JSON .*: write one object a line"),
+        ((), "minutes=None and steps=None: give exactly one"),
+        (("--steps", 2, "--minutes", 2), "minutes=2.0 and steps=2: give exactly one"),
+        (("--minutes", "nan"), "minutes=nan: .*finite"),
+        (("--minutes", "inf"), "minutes=inf: .*finite"),
+        (("--minutes", 0), "minutes=0.0: .*greater than 0"),
+        (("--steps", 0), "steps=0: .*greater than 0"),
+        (("--steps", 2, "--lr", 0), "lr=0.0: .*greater than 0"),
+        (("--steps", 2, "--seed", -1), "seed=-1: "),
+        (("--steps", 2, "--precision", "fp8"), r"unknown --precision 'fp8' \(known: bf16, fp32\)"),
+        (("--steps", 2, "--preset", "huge"), "unknown preset 'huge': known are tiny, small, base, medium"),
+        (("--steps", 2, "--tokens", 0), "tokens=0 is too few: give 1 or more"),
+        (("--steps", 2, "--stages", "0.5:80:0.1:3,1"), "no list of stages: write END"),
+        (("--steps", 2, "--stages", "0.5:few,1"), "stages.0.most_tokens=few: "),
+        (("--steps", 2, "--stages", "1:80:1"), "stages.0.drop=1: .*less than 1"),
+        (("--steps", 2, "--stages", "0.8,0.5"), "let each end later than the one before, and the last one at 1"),
+        (("--steps", 2, "--process", "ddpm", "--base-tokens", 80), "--base-tokens belongs to flow: leave it out"),
+        (("--steps", 2, "--process", "flwo"), r"unknown --process 'flwo' \(did you mean flow\?\)"),
+        (("--steps", 2, "--autoencoder", "missing"), "missing holds no model.json"),
+        (("--steps", 2, "--out", "bare/a.mp4"), "bare/a.mp4 is a file: give the name of a folder"),
+    ],
+)
+def test_train_refuses_settings_before_it_begins(more, message, model, videos, refused):
+    for folder in ("bare", "latin", "lines"):
+        Path(folder).mkdir()
+        Path(folder, "a.mp4").touch()
+    Path("latin/a.txt").write_bytes("Bär".encode("latin-1"))
+    Path("lines/captions.jsonl").write_text('{"video":\n')
+    command = ("train", "transformer", "--data", videos, "--out", "run", "--autoencoder", model)
+    assert re.search(message, refused(*command, *more))
+
+
+@pytest.fixture
+def _known_peak(monkeypatch):
+    """Spares the seconds in which the machine's speed is measured."""
+    monkeypatch.setattr("patchworld.train.loop.matmul_peak", lambda dtype: 1e11)
+
+
+@pytest.mark.usefixtures("_known_peak")
+def test_a_folder_of_ordinary_videos_trains_an_autoencoder_and_a_transformer_that_dream(videos, run):
+    status, out, _ = run("train", "autoencoder", "--data", videos, "--out", "eyes", "--steps", 2)
+    assert (status, out.split(":")[0]) == (0, "eyes/model")
+    status, out, _ = run("reconstruct", videos / "0.mp4", "-o", "seen.mp4", "--model", "eyes/model")
+    assert float(out.split("PSNR ")[1].split()[0]) > 25  # the closed form alone is good
+    train = ("train", "transformer", "--data", videos, "--out", "mind", "--autoencoder", "eyes/model", "--steps", 2)
+    status, out, _ = run(*train, "--preset", "tiny")
+    assert (status, out.split(":")[0]) == (0, "mind/model")
+    assert _steps("mind") == [1, 2]
+    assert list(Path("mind/samples").glob("*.png"))
+    assert "--model mind/model" in out
+    assert run(*quick("mind/model", "dream.mp4"))[0] == 0
+    assert read("dream.mp4").num_frames == 17
+    told = run(*train, "--preset", "tiny", "--process", "ddpm")[2]
+    assert re.search(r"does not fit this run: .* instead of .*; start in another folder", told)
+
+
+@pytest.mark.usefixtures("_known_peak")
+def test_the_same_command_goes_on_with_a_training_that_ctrl_c_or_a_full_disk_stopped(model, videos, run, monkeypatch):
+    command = ("train", "transformer", "--data", videos, "--out", "mind", "--autoencoder", model, "--preset", "tiny")
+    with monkeypatch.context() as patch:
+        patch.setattr("patchworld.train.loop._show", lambda *_: signal.raise_signal(signal.SIGINT))
+        status, _, err = run(*command, "--steps", 3)
+    assert (status, _steps("mind")) == (0, [1])
+    assert "stopped at step 1; run the same command again to continue" in err
+
+    with Path("mind/metrics.jsonl").open("a") as file:
+        file.write('{"step": 2, "sec')
+    with no_file_above(50_000):
+        status, _, err = run(*command, "--steps", 3)
+    assert (status, _steps("mind")) == (1, [1, 2, 3])
+    told = r"cannot write checkpoint .*File too large.*: make room for [\d,]+ bytes and run the same command"
+    assert re.search(told, err)
+    assert [path.name for path in Path("mind/checkpoints").iterdir()] == ["step-00000001"]
+
+    assert run(*command, "--steps", 3)[0] == 0
+    assert _steps("mind") == [1, 2, 3]
+
+
+def _steps(folder):
+    """The steps in the metrics of a run, each once, that have a loss."""
+    rows = Path(folder, "metrics.jsonl").read_text().splitlines()
+    return [int(re.search(r'"step": (\d+)', row)[1]) for row in rows if '"loss"' in row]
+
+
+@pytest.mark.usefixtures("_known_peak")
+def test_latents_that_a_full_disk_cut_off_are_not_kept(model, videos, run):
+    command = ("train", "transformer", "--data", videos, "--out", "mind", "--autoencoder", model, "--preset", "tiny")
+    with no_file_above(300):
+        status, _, err = run(*command, "--steps", 1)
+    assert status == 1
+    assert re.search(r"patchworld: mind/latents/\S+ cannot be written: file too large", err)
+    assert run(*command, "--steps", 1)[0] == 0

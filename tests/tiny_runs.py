@@ -109,7 +109,8 @@ def run(kind: str, folder: Path, kill_at: int | None = None, forget: str | None 
             return load(place, module, {name: tensor.clone() for name, tensor in ema.items()}, optimizer)
         state = load(place, module, ema, optimizer)
         if forget == "optimizer":
-            optimizer.state.clear()
+            for part in optimizer.parts:
+                part.state.clear()
         elif forget == "stage" and state:
             state["stage"] = (-1, 0)
         return state

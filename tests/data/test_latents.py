@@ -1,7 +1,8 @@
+import numpy as np
 import torch
 from tiny import moving_square
 
-from patchworld.data import Sample, encode_dataset, training_clips
+from patchworld.data import LatentSample, Sample, encode_dataset, training_clips
 from patchworld.shapes import Grid, Shape
 
 GRID = Grid(4, 16)
@@ -39,3 +40,14 @@ def test_large_videos_are_made_smaller_and_keep_their_aspect_ratio(tmp_path):
     (clip,) = training_clips(Sample(tmp_path / "a.mp4", ("",)))
     assert clip.size == (362, 181)
     assert clip.num_frames == 3
+
+
+def test_the_beginning_of_a_sample_is_that_of_its_latent(tmp_path):
+    latent = np.random.default_rng(0).standard_normal((2, 3, 4, 4)).astype(np.float16)
+    np.save(tmp_path / "a.npy", latent)
+    sample = LatentSample(tmp_path / "a.npy", Shape(3, 4, 4), 8.0, ("a",), (("none",), ("left",), ("right",)))
+    first = sample.beginning(1)
+    assert first.shape == Shape(1, 4, 4)
+    assert first.actions == (("none",),)
+    np.testing.assert_array_equal(first.latent().numpy(), latent[:, :1])
+    assert sample.beginning(None) == sample == sample.beginning(9)

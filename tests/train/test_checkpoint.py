@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from patchworld.errors import InputError, RunError
-from patchworld.train import checkpoint
+from patchworld.train import TrainConfig, checkpoint
 from patchworld.train.checkpoint import FILES, MANIFEST, find_fault, list_checkpoints, load_newest, save_checkpoint
+from patchworld.train.optimizer import Optimizer
 
 
 class Run:
@@ -20,7 +21,7 @@ class Run:
         torch.manual_seed(seed)
         self.model = nn.Linear(3, 2)
         self.ema = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), 0.1)
+        self.optimizer = Optimizer(self.model, TrainConfig(steps=1, lr=0.1))
         self.step = 0
 
     def learn(self, steps):
@@ -43,7 +44,7 @@ class Run:
         return state
 
     def numbers(self):
-        moments = [tensor for state in self.optimizer.state_dict()["state"].values() for tensor in state.values()]
+        moments = [tensor for state in self.optimizer.states() for tensor in state.values()]
         tensors = [*self.model.state_dict().values(), *self.ema.values(), *moments]
         return self.step, [tensor.tolist() for tensor in tensors]
 
@@ -155,7 +156,7 @@ def test_the_checkpoint_of_another_model_is_refused_and_stays(tmp_path):
 
 def test_numbers_that_are_not_finite_are_never_saved(tmp_path):
     run = Run().learn(1).save(tmp_path).learn(1)
-    for tensor in (run.model.weight.data, run.ema["bias"], run.optimizer.state[run.model.bias]["exp_avg_sq"]):
+    for tensor in (run.model.weight.data, run.ema["bias"], run.optimizer.states()[1]["exp_avg_sq"]):
         before = tensor.clone()
         tensor.view(-1)[0] = float("inf")
         with pytest.raises(RunError, match="not finite"):

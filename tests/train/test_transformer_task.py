@@ -176,6 +176,17 @@ def test_a_stage_learns_from_its_samples_alone_and_from_each_once_an_epoch(make_
         task.begin_stage(Stage(most_tokens=1), 0)
 
 
+def test_a_stage_of_one_frame_learns_from_pictures(make_task):
+    task = make_task()
+    whole = list(task.shapes)
+    task.begin_stage(Stage(frames=1), 0)
+    assert {shape.frames for shape in whole} != {1}
+    assert {shape.frames for shape in task.shapes} == {1}
+    assert task.batch(task.samples[:2], [generator(0, n) for n in range(2)]).clean.shapes == tuple(task.shapes[:2])
+    task.begin_stage(Stage(), 9)
+    assert task.shapes == whole
+
+
 def test_stages_and_dropping_go_on_where_they_were_stopped(make_task, tmp_path):
     stages = (Stage(until=0.5, most_tokens=16, drop=0.5), Stage(until=1, drop=0.3))
     config = TrainConfig(steps=6, lr_warmup_steps=1, stages=stages, precision="fp32")

@@ -6,6 +6,8 @@ from typing import Any
 
 from patchworld.errors import InputError, first_problem
 
+SHIFT = 3.0  # of noise levels: what words decide is decided above a level of 0.8, where a twelfth of plain levels lies
+
 
 def add(commands: Any) -> None:
     train = commands.add_parser("train", help="train on a folder of videos with captions").add_subparsers(
@@ -45,8 +47,15 @@ def add(commands: Any) -> None:
         type=_stages,
         default=(),
         metavar="S,S,...",
-        help="parts of the run, each END[:TOKENS[:DROP]]: up to END of the budget (1 is all of it), from samples of at "
-        "most TOKENS tokens, without the part DROP of the tokens of most clips; such as 0.6:80,0.9::0.5,1",
+        help="parts of the run, each END[:tokens=N][:drop=P][:frames=F]: up to END of the budget (1 is all of it), "
+        "from samples of at most N tokens, without the part P of the tokens of most clips, from the first F latent "
+        "frames alone; such as 0.3:frames=1,0.8:tokens=80,1 for pictures, then small clips, then all",
+    )
+    transformer.add_argument(
+        "--optimizer", choices=("muon", "adamw"), default="muon", help="of matrices inside blocks; default muon"
+    )
+    transformer.add_argument(
+        "--shift", type=float, metavar="S", help="of flow: above 1, noisier levels in training and use; default 3"
     )
     transformer.add_argument(
         "--base-tokens",
@@ -89,12 +98,18 @@ def _add_training(parser: argparse.ArgumentParser, *, several: bool = False) -> 
 
 
 def _stages(text: str) -> tuple[dict[str, str], ...]:
-    """Fields of `train.Stage` for each part of `0.6:80,1`; the numbers in them are checked there."""
-    names = ("until", "most_tokens", "drop")
-    stages = tuple(part.split(":") for part in text.split(","))
-    if any(len(fields) > len(names) for fields in stages):
-        raise argparse.ArgumentTypeError(f"'{text}' is no list of stages: write END[:TOKENS[:DROP]], such as 0.6:80,1")
-    return tuple({n: field for n, field in zip(names, fields, strict=False) if field} for fields in stages)
+    """Fields of `train.Stage` for each part of `0.6:tokens=80,1`; the numbers in them are checked there."""
+    fields = {"tokens": "most_tokens", "drop": "drop", "frames": "frames"}
+    stages = []
+    for part in text.split(","):
+        until, *settings = part.split(":")
+        pairs = [setting.partition("=") for setting in settings]
+        if any(name not in fields or not value for name, _, value in pairs):
+            raise argparse.ArgumentTypeError(
+                f"'{part}' is no stage: write END[:tokens=N][:drop=P][:frames=F], such as 0.6:tokens=80"
+            )
+        stages.append({"until": until, **{fields[name]: value for name, _, value in pairs}})
+    return tuple(stages)
 
 
 def _train_autoencoder(options: argparse.Namespace) -> str:
@@ -131,9 +146,12 @@ def _train_transformer(options: argparse.Namespace) -> str:
     config = _train_config(options, lr=1e-3)
     if options.preset not in PRESETS:
         raise InputError(f"unknown preset '{options.preset}': known are {', '.join(PRESETS)}")
-    settings = {} if options.base_tokens is None else {"base_tokens": options.base_tokens}
+    settings = {name: getattr(options, name) for name in ("shift", "base_tokens")}
+    settings = {name: value for name, value in settings.items() if value is not None}
     if settings and options.process != "flow":
-        raise InputError(f"--base-tokens belongs to flow: leave it out with --process {options.process}")
+        raise InputError(f"--shift and --base-tokens belong to flow: leave them out with --process {options.process}")
+    if options.process == "flow":
+        settings = {"shift": SHIFT, **settings}
     process = PROCESSES[options.process](**settings)
     if options.tokens < 1:
         raise InputError(f"tokens={options.tokens} is too few: give 1 or more; a pack holds at least one clip")
@@ -170,7 +188,8 @@ def _train_config(options: argparse.Namespace, lr: float) -> Any:
     try:
         return TrainConfig(
             lr=lr if options.lr is None else options.lr,
-            stages=getattr(options, "stages", ()),  # of the transformer alone
+            stages=getattr(options, "stages", ()),  # of the transformer alone, as is
+            optimizer=getattr(options, "optimizer", "adamw"),
             **{n: getattr(options, n) for n in names},
         )
     except ValidationError as error:

@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -35,7 +35,12 @@ class LatentSample:
     actions: tuple[tuple[str, ...], ...] | None  # names of the actions in each latent frame
 
     def latent(self) -> Tensor:
-        return torch.from_numpy(np.load(self.path)).float()
+        return torch.from_numpy(np.load(self.path)).float()[:, : self.shape.frames]
+
+    def beginning(self, frames: int | None) -> "LatentSample":
+        """Its first `frames` latent frames, which know nothing of those after them; all of it for None."""
+        shape = Shape(min(frames or self.shape.frames, self.shape.frames), self.shape.height, self.shape.width)
+        return replace(self, shape=shape, actions=self.actions and self.actions[: shape.frames])
 
 
 def training_clips(sample: Sample) -> Iterator[Clip]:

@@ -15,12 +15,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from patchworld.errors import InputError, ModelError, RunError
+from patchworld.train.optimizer import Optimizer
 from patchworld.weights_file import read_weights
 
 KEPT = 2  # a damaged newest one leaves another
@@ -33,7 +33,7 @@ def save_checkpoint(
     step: int,
     model: nn.Module,
     ema: dict[str, Tensor],
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizer,
     state: dict[str, Any],
 ) -> None:
     """Write the checkpoint of `step` into `folder`. `state` is any JSON object.
@@ -93,9 +93,7 @@ def list_checkpoints(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("step-*") if path.suffix != ".partial")
 
 
-def load_newest(
-    folder: Path, model: nn.Module, ema: dict[str, Tensor], optimizer: torch.optim.Optimizer
-) -> dict[str, Any] | None:
+def load_newest(folder: Path, model: nn.Module, ema: dict[str, Tensor], optimizer: Optimizer) -> dict[str, Any] | None:
     """Copy the newest whole checkpoint into `model`, `ema` and `optimizer`; returns its state.
 
     None means that there never was one. Damaged ones are set aside and told of on stderr.
@@ -117,9 +115,7 @@ def load_newest(
     return None
 
 
-def load_checkpoint(
-    path: Path, model: nn.Module, ema: dict[str, Tensor], optimizer: torch.optim.Optimizer
-) -> dict[str, Any]:
+def load_checkpoint(path: Path, model: nn.Module, ema: dict[str, Tensor], optimizer: Optimizer) -> dict[str, Any]:
     """Copy a whole checkpoint into `model`, `ema` and `optimizer`; returns its state.
 
     Nothing is copied before all of it has been read. Raises InputError when it is that of another model.
@@ -134,12 +130,9 @@ def load_checkpoint(
     model.load_state_dict(weights)
     for name, tensor in ema.items():
         tensor.copy_(averages[name])
-    for number, parameter in enumerate(_parameters(optimizer)):
-        optimizer.state[parameter] = {
-            "step": moments[f"{number}.step"],
-            # In the parameter's own order of memory, as the optimizer makes them.
-            **{key: torch.empty_like(parameter).copy_(moments[f"{number}.{key}"]) for key in ("exp_avg", "exp_avg_sq")},
-        }
+    for number, known in enumerate(optimizer.states()):
+        for key, tensor in known.items():
+            tensor.copy_(moments[f"{number}.{key}"])
     return state
 
 
@@ -200,18 +193,8 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
-    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
-
-
-def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """What AdamW knows of every parameter, by the parameter's number; zeros, as it begins, where it knows nothing."""
-    moments: dict[str, Tensor] = {}
-    for number, parameter in enumerate(_parameters(optimizer)):
-        known = optimizer.state.get(parameter) or {
-            "step": torch.zeros(()),
-            "exp_avg": torch.zeros_like(parameter),
-            "exp_avg_sq": torch.zeros_like(parameter),
-        }
-        moments |= {f"{number}.{key}": tensor.detach() for key, tensor in known.items()}
-    return moments
+def _moments(optimizer: Optimizer) -> dict[str, Tensor]:
+    """What the optimizer knows of every parameter, by the parameter's number."""
+    return {
+        f"{number}.{key}": tensor for number, state in enumerate(optimizer.states()) for key, tensor in state.items()
+    }

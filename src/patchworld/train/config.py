@@ -9,7 +9,8 @@ class Stage(BaseModel):
     """A part of a run, learned from some of the data: small first and large later, or quickly first and exactly later.
 
     The spent part of the budget at which it ends; the most tokens of a sample it learns from (None: all samples); the
-    part of the dreamed tokens that it drops from most clips, see `train.conditions.draw_kept`.
+    part of the dreamed tokens that it drops from most clips, see `train.conditions.draw_kept`; the latent frames from
+    the start of a sample that it learns from (None: all; 1: its first picture, the words for a fifth of the tokens).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -17,6 +18,7 @@ class Stage(BaseModel):
     until: float = Field(1.0, gt=0, le=1)
     most_tokens: PositiveInt | None = None
     drop: float = Field(0.0, ge=0, lt=1)
+    frames: PositiveInt | None = None
 
 
 class TrainConfig(BaseModel):
@@ -34,7 +36,8 @@ class TrainConfig(BaseModel):
 
     minutes: PositiveFloat | None = None
     steps: PositiveInt | None = None
-    lr: PositiveFloat = 1e-3
+    optimizer: Literal["muon", "adamw"] = "muon"  # of matrices inside blocks; AdamW for all else, see `train.optimizer`
+    lr: PositiveFloat = 1e-3  # of AdamW; Muon's follows it
     lr_warmup_steps: int = Field(100, ge=0)
     lr_decay: float = Field(0.4, ge=0, le=1)  # last part of the budget over which the learning rate falls to zero
     betas: tuple[float, float] = (0.9, 0.99)

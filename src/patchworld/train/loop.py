@@ -29,6 +29,7 @@ from patchworld.errors import InputError, RunError
 from patchworld.train.checkpoint import load_newest, save_checkpoint
 from patchworld.train.config import Stage, TrainConfig
 from patchworld.train.health import Health
+from patchworld.train.optimizer import Optimizer
 
 Part = TypeVar("Part")
 MOST_TROUBLE = 10  # steps in a row that are not learned from, then the run stops whatever its policy
@@ -87,7 +88,7 @@ def train(task: Task[Any], config: TrainConfig, out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     module = task.module
     parameters = [p for p in module.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, config.lr, config.betas, weight_decay=config.weight_decay, fused=True)
+    optimizer = Optimizer(module, config)
     ema = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
     step, seconds = 0, 0.0
     stage, stage_step = -1, 0  # the number of the stage and the step it began with; -1: none yet
@@ -123,12 +124,12 @@ def train(task: Task[Any], config: TrainConfig, out: Path) -> Path:
             if due != stage and isinstance(task, Staged) and config.stages:
                 stage, stage_step, health = due, step, Health()  # other samples have other losses
                 task.begin_stage(config.stages[stage], step)
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(config, step, seconds)
+            lr = learning_rate(config, step, seconds)
+            optimizer.set_learning_rate(lr)
             loss, tokens, flops, waited = add_gradients(task, step, parameters, config.precision, pool)
             norm = nn.utils.clip_grad_norm_(parameters, config.max_grad_norm).item()
             if trouble := health.trouble(loss, norm):
-                optimizer.zero_grad(set_to_none=True)
+                optimizer.zero_grad()
                 names = sorted({name for part in task.parts(step) for name in task.names(part)})
                 trouble = f"step {step}: {trouble}; its samples: {', '.join(names)}"
                 troubles += 1
@@ -146,7 +147,7 @@ def train(task: Task[Any], config: TrainConfig, out: Path) -> Path:
                 continue
             troubles, health = 0, health.after(loss, norm)
             optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+            optimizer.zero_grad()
             update_average(ema, module, min(config.ema_decay, (1 + step) / (10 + step)))
             step += 1
             spent = time.perf_counter() - started
@@ -155,7 +156,7 @@ def train(task: Task[Any], config: TrainConfig, out: Path) -> Path:
                 "step": step,
                 "seconds": round(seconds, 2),
                 "loss": loss,
-                "lr": optimizer.param_groups[0]["lr"],
+                "lr": lr,
                 "grad_norm": norm,
                 "tokens_per_second": tokens / spent,
                 "peak_fraction": flops / spent / peak,

@@ -76,9 +76,8 @@ class TransformerTask:
             self.module["text"] = self.text_encoder
         self.autoencoder, self.process, self.seed, self.patch = autoencoder, process, seed, config.grid
         held_out = min(HELD_OUT, len(samples) // 10)
-        self.samples = samples[: len(samples) - held_out]
+        self.all_samples = samples[: len(samples) - held_out]
         self.held_out = samples[len(samples) - held_out :] or samples[:1]
-        self.shapes = [sample.shape.divided(self.patch) for sample in self.samples]
         if config.linear_guess:
             tokens = torch.cat([patchify(self._latent(sample), self.patch) for sample in samples[:CLIPS_FOR_VARIANCE]])
             self.denoiser.token_variance = tokens.square().mean(0)  # the mean is zero
@@ -87,6 +86,8 @@ class TransformerTask:
 
     def begin_stage(self, stage: Stage, step: int) -> None:
         """From `step` on, learn from the samples of `stage`, in epochs of their own."""
+        self.samples = [sample.beginning(stage.frames) for sample in self.all_samples]
+        self.shapes = [sample.shape.divided(self.patch) for sample in self.samples]
         whole = {number: shape.volume for number, shape in enumerate(self.shapes)}
         chosen = {number: n for number, n in whole.items() if stage.most_tokens is None or n <= stage.most_tokens}
         if not chosen:
@@ -177,7 +178,7 @@ class TransformerTask:
         return {"held_out_loss": total / count}
 
     def export(self, folder: Path) -> None:
-        save(self.model(), folder, {"samples": len(self.samples), "seed": self.seed})
+        save(self.model(), folder, {"samples": len(self.all_samples), "seed": self.seed})
 
     def model(self) -> Model:
         return Model(self.autoencoder, self.denoiser, self.text_encoder, self.process)

@@ -140,9 +140,12 @@ def _reader(world: World, pack: Pack, prompt: str) -> Callable[[Tensor, Tensor],
     with torch.autocast("cpu", torch.bfloat16):
         text = world.text_encoder([prompt])
 
+    device = text.features.device  # the solver and what it mixes stay on the CPU
+    here = pack.to(device)
+
     def read(noisy: Tensor, level: Tensor) -> Tensor:
-        with torch.autocast("cpu", torch.bfloat16):
-            return predict(world, pack.with_tokens(noisy), level, text)
+        with torch.autocast(device.type, torch.bfloat16):
+            return predict(world, here.with_tokens(noisy.to(device)), level.to(device), text).to(noisy.device)
 
     return read
 

@@ -27,7 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parse(list(sys.argv[1:] if arguments is None else arguments))
         with _plain_warnings():
             answer = options.run(options)
-    except SystemExit:  # of --help and --version, which argparse has printed
+    except SystemExit as end:  # of --help and --version, which argparse has printed, or of a rank that is not to talk
+        if end.code:
+            return int(end.code)
         answer = ""
     except KeyboardInterrupt:
         return _fail("stopped; nothing was left half-written", 130)

@@ -40,7 +40,7 @@ def add(commands: Any) -> None:
     )
     transformer.add_argument("--process", choices=("flow", "ddpm"), default="flow", help="noise process; default flow")
     transformer.add_argument(
-        "--tokens", type=int, default=1280, metavar="N", help="video tokens of a pack, four packs a step; default 1280"
+        "--tokens", type=int, default=1280, metavar="N", help="video tokens of a pack; default 1280"
     )
     transformer.add_argument(
         "--stages",
@@ -63,6 +63,12 @@ def add(commands: Any) -> None:
         metavar="N",
         help="of flow: noise levels move with the square root of a clip's tokens over N, larger clips to more noise",
     )
+    transformer.add_argument(
+        "--sequence", type=int, default=1, metavar="N", help="ranks that share the tokens of a pack; default 1"
+    )
+    transformer.add_argument(
+        "--recompute", type=int, default=0, metavar="N", help="blocks computed twice to save memory; default 0"
+    )
     transformer.set_defaults(run=_train_transformer, parser=transformer)
 
 
@@ -84,6 +90,12 @@ def _add_training(parser: argparse.ArgumentParser, *, several: bool = False) -> 
     parser.add_argument("--steps", type=int, metavar="N", help="budget in steps, instead of minutes")
     parser.add_argument("--lr", type=float, metavar="R", help="learning rate")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="order, noise and first weights; default 0")
+    parser.add_argument(
+        "--parts", type=int, metavar="N", help="packs or crops of a step, shared by all ranks; default 4 packs, 8 crops"
+    )
+    parser.add_argument(
+        "--shard", type=int, metavar="N", help="ranks that share a copy of the weights; default: those of a machine"
+    )
     parser.add_argument("--precision", choices=("bf16", "fp32"), default="bf16", help="of the arithmetic; default bf16")
     parser.add_argument(
         "--on-trouble",
@@ -116,7 +128,9 @@ def _train_autoencoder(options: argparse.Namespace) -> str:
     from patchworld.data import read_dataset
     from patchworld.model import load_autoencoder
     from patchworld.train import AutoencoderTask, train
+    from patchworld.train.autoencoder import CROPS_PER_STEP
     from patchworld.train.checkpoint import list_checkpoints
+    from patchworld.train.parallel import join_ranks
     from patchworld.vae import AutoencoderConfig
 
     config = _train_config(options, lr=5e-4)
@@ -126,10 +140,16 @@ def _train_autoencoder(options: argparse.Namespace) -> str:
     if len(datasets) < len(options.data):
         raise InputError("two data sets have the same name: rename a folder, figures are told by name")
     start = load_autoencoder(options.weights) if options.weights else AutoencoderConfig()
-    _make_folder(options.out)
-    fresh = not list_checkpoints(options.out / "checkpoints")
-    task = AutoencoderTask(datasets, start, options.seed, fresh=fresh, decoder_only=options.decoder_only)
-    folder = train(task, config, options.out)
+    crops = _parts(options, CROPS_PER_STEP)
+    with join_ranks(config.shard) as ranks:
+        _make_folder(options.out)
+        fresh = not list_checkpoints(options.out / "checkpoints")
+        task = AutoencoderTask(
+            datasets, start, options.seed, fresh=fresh, decoder_only=options.decoder_only, crops_per_step=crops
+        )
+        folder = train(task, config, options.out)
+    if ranks.rank > 0:
+        return ""
     return f"{folder}: see what it keeps of a video by patchworld reconstruct VIDEO -o out.mp4 --model {folder}"
 
 
@@ -142,6 +162,8 @@ def _train_transformer(options: argparse.Namespace) -> str:
     from patchworld.shapes import Grid
     from patchworld.text import HuggingFaceTextEncoder
     from patchworld.train import TransformerTask, train
+    from patchworld.train.parallel import join_ranks
+    from patchworld.train.transformer import PACKS_PER_STEP
 
     config = _train_config(options, lr=1e-3)
     if options.preset not in PRESETS:
@@ -155,21 +177,45 @@ def _train_transformer(options: argparse.Namespace) -> str:
     process = PROCESSES[options.process](**settings)
     if options.tokens < 1:
         raise InputError(f"tokens={options.tokens} is too few: give 1 or more; a pack holds at least one clip")
+    packs, sizes = _parts(options, PACKS_PER_STEP), PRESETS[options.preset]
+    if not 0 <= options.recompute <= sizes["depth"]:
+        raise InputError(
+            f"recompute={options.recompute} is out of range: use 0 to {sizes['depth']}, the blocks of {options.preset}"
+        )
     autoencoder = load_autoencoder(options.autoencoder or DEFAULT)
     samples = read_dataset(options.data)
-    _make_folder(options.out)
-    encoded = encode_dataset(
-        samples,
-        autoencoder,
-        autoencoder.grid * Grid(1, 2),
-        options.out / "latents",
-        lambda s: tqdm(s, desc="encoding", unit="video", total=len(samples), delay=1),
-    )
-    sizes, names = PRESETS[options.preset], action_names(samples)
-    words = HuggingFaceTextEncoder(options.text_encoder) if options.text_encoder else None
-    task = TransformerTask(encoded, autoencoder, process, sizes, {}, names, options.seed, options.tokens, words)
-    folder = train(task, config, options.out)
+    with join_ranks(config.shard, config.sequence) as ranks:
+        _make_folder(options.out)
+        autoencoder.to(ranks.device)
+
+        def encode(some: list) -> list:
+            def show(s: Any) -> Any:
+                return tqdm(s, desc="encoding", unit="video", total=len(some), delay=1, disable=ranks.rank > 0)
+
+            return encode_dataset(some, autoencoder, autoencoder.grid * Grid(1, 2), options.out / "latents", show)
+
+        if ranks.size > 1:  # each rank encodes some; then all find all of them there
+            encode(samples[ranks.rank :: ranks.size])
+            ranks.wait()
+        encoded, names = encode(samples), action_names(samples)
+        words = HuggingFaceTextEncoder(options.text_encoder, device=ranks.device) if options.text_encoder else None
+        task = TransformerTask(
+            encoded, autoencoder, process, sizes, {}, names, options.seed, options.tokens, words, packs
+        )
+        task.denoiser.recompute = options.recompute
+        folder = train(task, config, options.out)
+    if ranks.rank > 0:
+        return ""
     return f"{folder}: dream with it by patchworld generate PROMPT -o out.mp4 --model {folder}"
+
+
+def _parts(options: argparse.Namespace, default: int) -> int:
+    """How many parts a step has."""
+    if options.parts is None:
+        return default
+    if options.parts < 1:
+        raise InputError(f"parts={options.parts} is too few: give 1 or more")
+    return options.parts
 
 
 def _make_folder(path: Path) -> None:
@@ -184,11 +230,12 @@ def _train_config(options: argparse.Namespace, lr: float) -> Any:
 
     from patchworld.train import TrainConfig
 
-    names = ("minutes", "steps", "seed", "precision", "on_trouble", "sample_minutes")
+    names = ("minutes", "steps", "seed", "precision", "on_trouble", "sample_minutes", "shard")
     try:
         return TrainConfig(
             lr=lr if options.lr is None else options.lr,
             stages=getattr(options, "stages", ()),  # of the transformer alone, as is
+            sequence=getattr(options, "sequence", 1),
             optimizer=getattr(options, "optimizer", "adamw"),
             **{n: getattr(options, n) for n in names},
         )

@@ -43,6 +43,21 @@ class Runs:
             outputs.append(out.flatten(0, 1))
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
+    def between(self, start: int, stop: int) -> tuple[slice, "Runs"]:
+        """Of the tokens from `start` to `stop`: the rows of a table that concern them, and their runs."""
+        ends = self.lengths.cumsum(0)
+        inside = ends.clamp(start, stop) - (ends - self.lengths).clamp(start, stop)
+        there = inside.nonzero()[:, 0]
+        rows = slice(int(there[0]), int(there[-1]) + 1) if len(there) else slice(0, 0)
+        lengths = inside[rows]
+        return rows, Runs(self.levels[rows], self.frames[rows], lengths, _groups(lengths))
+
+
+def _groups(lengths: Tensor) -> tuple[tuple[int, int], ...]:
+    """Neighbouring runs of equal length: how many, and their length; one group of nothing where there are no runs."""
+    equal, counts = torch.unique_consecutive(lengths, return_counts=True)
+    return tuple(zip(counts.tolist(), equal.tolist(), strict=True)) or ((0, 1),)
+
 
 def find_runs(pack: Pack, level: Tensor) -> Runs:
     """The runs of a pack whose tokens have the noise levels `level` (n,)."""
@@ -51,6 +66,4 @@ def find_runs(pack: Pack, level: Tensor) -> Runs:
     changes = (keys[1:] != keys[:-1]).any(1).nonzero()[:, 0] + 1
     starts = torch.cat([torch.zeros(1, dtype=torch.long), changes])
     lengths = torch.diff(starts, append=torch.tensor([len(keys)]))
-    equal, counts = torch.unique_consecutive(lengths, return_counts=True)
-    groups = tuple(zip(counts.tolist(), equal.tolist(), strict=True))
-    return Runs(level[starts.to(level.device)], frame[starts].to(level.device), lengths, groups)
+    return Runs(level[starts.to(level.device)], frame[starts].to(level.device), lengths, _groups(lengths))

@@ -64,8 +64,19 @@ class HeadNorm(nn.Module):
         return F.layer_norm(x, x.shape[-1:], self.weight.to(x.dtype)).to(x.dtype)
 
 
+def attend(q: Tensor, k: Tensor, v: Tensor, text_k: Tensor, text_v: Tensor, spans: Spans) -> Tensor:
+    """Every token attends to those of its window and to the words: tokens (n, heads, k), words (m, heads, k)."""
+    k, v = spans.gather_keys(k, text_k), spans.gather_keys(v, text_v)
+    return spans.scatter_queries(span_attention(spans.gather_queries(q), k, v, spans.lengths, spans.k_lengths))
+
+
 class Block(nn.Module):
-    """Attention and a two-layer perceptron, each modulated by the noise level and gated; starts as the identity."""
+    """Attention and a two-layer perceptron, each modulated by the noise level and gated; starts as the identity.
+
+    `attend` is the only place where tokens meet; another function there can bring together tokens from elsewhere.
+    """
+
+    attend = staticmethod(attend)
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -96,9 +107,7 @@ class Block(nn.Module):
         q, k, v = self.qkv(h).unflatten(-1, (3, *self.heads)).unbind(1)  # (n, heads, k) each
         q, k = rotate(self.q_norm(q), *rotation), rotate(self.k_norm(k), *rotation)
         text_k, text_v = self.text_kv(text).unflatten(-1, (2, *self.heads)).unbind(1)  # (m, heads, k) each
-        k, v = spans.gather_keys(k, self.text_k_norm(text_k)), spans.gather_keys(v, text_v)
-        out = span_attention(spans.gather_queries(q), k, v, spans.lengths, spans.k_lengths)
-        out = spans.scatter_queries(out)
+        out = self.attend(q, k, v, self.text_k_norm(text_k), text_v, spans)
         x = x + runs.apply(torch.mul, self.project(out.flatten(1)), gate1)
         h = runs.apply(modulate, F.layer_norm(x, x.shape[-1:]), shift2, scale2)
         return x + runs.apply(torch.mul, self.mlp(h), gate2)

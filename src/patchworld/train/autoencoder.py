@@ -50,6 +50,7 @@ class AutoencoderTask:
         *,
         fresh: bool = True,
         decoder_only: bool = False,
+        crops_per_step: int = CROPS_PER_STEP,
     ) -> None:
         """Every sample of the named `datasets` is drawn equally often. Training goes on from a given autoencoder, or
         from the closed form of one of the given sizes (not `fresh`: its weights are about to be loaded).
@@ -61,7 +62,7 @@ class AutoencoderTask:
             kept = len(samples) - min(HELD_OUT, len(samples) // 10)
             self.samples += samples[:kept]
             self.held_out[name] = samples[kept:] or samples[:1]
-        self.seed = seed
+        self.seed, self.crops_per_step = seed, crops_per_step
         torch.manual_seed(seed)
         self.module = start if isinstance(start, Autoencoder) else Autoencoder(start)
         self.decoder_only = decoder_only
@@ -76,7 +77,7 @@ class AutoencoderTask:
             start_from_components(self.module, statistics)
 
     def parts(self, step: int) -> list[tuple[int, int]]:
-        return [(step, number) for number in range(CROPS_PER_STEP)]
+        return [(step, number) for number in range(self.crops_per_step)]
 
     def loss(self, part: tuple[int, int]) -> Loss:
         """Logarithms of what is measured: the squared error (0.23 for each decibel of PSNR) and the lack of structural
@@ -87,7 +88,7 @@ class AutoencoderTask:
         waited = time.perf_counter() - started
         latent = self.module.encode(pixels)
         latent[:, self._kept(*part) :] = 0
-        noise = torch.randn(latent.shape, generator=generator(self.seed, *part, 2))
+        noise = torch.randn(latent.shape, generator=generator(self.seed, *part, 2)).to(latent.device)
         rebuilt = self.module.decode(latent + LATENT_NOISE * noise)
         error = torch.log(F.mse_loss(rebuilt, pixels) + FINEST_ERROR)
         loss = error + SIMILARITY * torch.log(1 - structural_similarity(rebuilt, pixels) + FINEST_LACK)
@@ -132,7 +133,7 @@ class AutoencoderTask:
             length = 1 + (length - 1) // unit * unit if axis == 0 else max(length // unit * unit, 1)
             first = int(torch.randint(frames.shape[axis] - length + 1, (), generator=draw))
             frames = frames.take(range(first, first + length), axis)
-        return pad(to_pixels(frames), self.module.grid)
+        return pad(to_pixels(frames, self.module.latent_mean.device), self.module.grid)
 
     def _kept(self, step: int, number: int) -> int:
         """How many leading channels the decoder gets to see: all of them, or fewer, so that channels stay in the order

@@ -4,6 +4,9 @@ A checkpoint is a folder `step-00001234` with tensors as safetensors, `state.jso
 and SHA-256 of each of them, written last. The folder is written under another name, everything in it is brought to the
 disk, and it is renamed; then older ones are removed. What does not agree with its manifest is damaged: it is set aside
 under another name, and the checkpoint before it is used.
+
+Where several ranks train, rank 0 reads and writes the same files, in which all is in one piece: how many there were
+does not show, so a run goes on with any other number.
 """
 
 import errno
@@ -21,6 +24,7 @@ from torch import Tensor, nn
 
 from patchworld.errors import InputError, ModelError, RunError
 from patchworld.train.optimizer import Optimizer
+from patchworld.train.parallel import fill, gathered, on_first
 from patchworld.weights_file import read_weights
 
 KEPT = 2  # a damaged newest one leaves another
@@ -41,7 +45,12 @@ def save_checkpoint(
     A whole one of the same step stays: a step has one state. Raises RunError when the disk refuses, and before
     anything is written when a number is not finite.
     """
-    tensors = {"model": dict(model.state_dict()), "ema": ema, "optimizer": _moments(optimizer)}
+    tensors = {"model": model.state_dict(), "ema": ema, "optimizer": _moments(optimizer)}
+    pieces = {kind: gathered(named) for kind, named in tensors.items()}
+    on_first(lambda: _save(folder, step, pieces, state))
+
+
+def _save(folder: Path, step: int, tensors: dict[str, dict[str, Tensor]], state: dict[str, Any]) -> None:
     for kind, named in tensors.items():
         for name, tensor in named.items():
             if not tensor.isfinite().all():
@@ -99,10 +108,15 @@ def load_newest(folder: Path, model: nn.Module, ema: dict[str, Tensor], optimize
     None means that there never was one. Damaged ones are set aside and told of on stderr.
     Raises RunError when there were checkpoints and none is whole.
     """
+    path = on_first(lambda: _newest_whole(folder))
+    return None if path is None else load_checkpoint(path, model, ema, optimizer)
+
+
+def _newest_whole(folder: Path) -> Path | None:
     for path in reversed(list_checkpoints(folder)):
         fault = find_fault(path)
         if fault is None:
-            return load_checkpoint(path, model, ema, optimizer)
+            return path
         aside = set_aside(path)
         left = list_checkpoints(folder)
         used = f"{left[-1].name} is tried instead" if left else "none is left"
@@ -120,19 +134,20 @@ def load_checkpoint(path: Path, model: nn.Module, ema: dict[str, Tensor], optimi
 
     Nothing is copied before all of it has been read. Raises InputError when it is that of another model.
     """
-    try:
-        weights = read_weights(path / "model.safetensors", model.state_dict(), described_by="this run", exact=True)
-        averages = read_weights(path / "ema.safetensors", ema, described_by="this run", exact=True)
-        moments = read_weights(path / "optimizer.safetensors", _moments(optimizer), described_by="this run", exact=True)
-        state = json.loads((path / "state.json").read_text())
-    except ModelError as error:
-        raise InputError(f"checkpoint {path.name} cannot be used: {error}") from error
-    model.load_state_dict(weights)
-    for name, tensor in ema.items():
-        tensor.copy_(averages[name])
-    for number, known in enumerate(optimizer.states()):
-        for key, tensor in known.items():
-            tensor.copy_(moments[f"{number}.{key}"])
+    tensors = {"model": model.state_dict(), "ema": ema, "optimizer": _moments(optimizer)}
+    values: dict[str, dict[str, Tensor]] = {kind: {} for kind in tensors}
+
+    def read() -> dict[str, Any]:
+        try:
+            for kind, named in tensors.items():
+                values[kind] = read_weights(path / f"{kind}.safetensors", named, described_by="this run", exact=True)
+        except ModelError as error:
+            raise InputError(f"checkpoint {path.name} cannot be used: {error}") from error
+        return json.loads((path / "state.json").read_text())
+
+    state = on_first(read)
+    for kind, named in tensors.items():
+        fill(named, values[kind])
     return state
 
 

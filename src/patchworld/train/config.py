@@ -47,6 +47,8 @@ class TrainConfig(BaseModel):
     on_trouble: Literal["stop", "skip", "rewind"] = "stop"
     precision: Literal["bf16", "fp32"] = "bf16"
     threads: PositiveInt | None = None  # that take parts of a step side by side; None: one for each core
+    shard: PositiveInt | None = None  # ranks that share one copy of the weights; None: those of a machine
+    sequence: PositiveInt = 1  # ranks that share the tokens of one part
     seed: int = Field(0, ge=0, lt=2**63)
     stages: tuple[Stage, ...] = ()  # one after the other; none: all of the data and whole clips from first to last
     save_minutes: PositiveFloat = 3.0

@@ -7,6 +7,7 @@ noise of step 1234 are functions of (seed, 1234), so a run that was stopped goes
 A step has several parts, each with a loss of its own, and threads take parts side by side. Threads inside one matrix
 product wait for each other thousands of times a step, and crawl as soon as anything else runs on the machine; these
 wait once. Gradients are added in the order of the parts, so the result does not depend on the number of threads.
+Where several processes train together, they take the parts instead of threads: `parallel.py` says how.
 """
 
 import contextlib
@@ -30,8 +31,10 @@ from patchworld.train.checkpoint import load_newest, save_checkpoint
 from patchworld.train.config import Stage, TrainConfig
 from patchworld.train.health import Health
 from patchworld.train.optimizer import Optimizer
+from patchworld.train.parallel import Ranks, Spread, in_one_piece, join_ranks, on_first, tell_once, whole
 
 Part = TypeVar("Part")
+SAME_SIGNAL = 1.0  # seconds
 MOST_TROUBLE = 10  # steps in a row that are not learned from, then the run stops whatever its policy
 
 
@@ -85,8 +88,14 @@ def train(task: Task[Any], config: TrainConfig, out: Path) -> Path:
         if not isinstance(task, Staged):
             raise InputError(f"{type(task).__name__} does not learn in stages: leave stages out")
         task.begin_stage(planned, 0)
+    with join_ranks(config.shard, config.sequence) as ranks:
+        return _train(task, config, out, ranks)
+
+
+def _train(task: Task[Any], config: TrainConfig, out: Path, ranks: Ranks) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     module = task.module
+    spread = ranks.spread(module, config.precision)
     parameters = [p for p in module.parameters() if p.requires_grad]
     optimizer = Optimizer(module, config)
     ema = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
@@ -99,11 +108,13 @@ def train(task: Task[Any], config: TrainConfig, out: Path) -> Path:
         health = Health(**state["health"])
         if isinstance(task, Staged) and 0 <= stage < len(config.stages):
             task.begin_stage(config.stages[stage], stage_step)
-    peak = matmul_peak(torch.bfloat16 if config.precision == "bf16" else torch.float32)
+    with ranks.device:
+        peak = ranks.size * matmul_peak(torch.bfloat16 if config.precision == "bf16" else torch.float32)
     size = sum(p.numel() for p in parameters) / 1e6
-    threads = config.threads or torch.get_num_threads()
-    machine = f"{config.precision}, {threads} threads, matrix peak {peak / 1e9:.0f} GFLOP/s"
-    print(f"{out}: step {step}, {size:.2f} M parameters, {machine}", file=sys.stderr)
+    threads = 1 if ranks.size > 1 or ranks.device.type != "cpu" else config.threads or torch.get_num_threads()
+    workers = f"{threads} threads" if ranks.size == 1 else f"{ranks.size} ranks"
+    machine = f"{ranks.device.type}, {config.precision}, {workers}, matrix peak {peak / 1e9:.0f} GFLOP/s"
+    ranks.tell(f"{out}: step {step}, {size:.2f} M parameters, {machine}")
     saved = sampled = seconds
 
     def save() -> None:
@@ -111,14 +122,14 @@ def train(task: Task[Any], config: TrainConfig, out: Path) -> Path:
         save_checkpoint(out / "checkpoints", step, module, ema, optimizer, state)
 
     with (
-        _open_metrics(out / "metrics.jsonl", step) as metrics,
+        _open_metrics(out / "metrics.jsonl" if ranks.rank == 0 else Path(os.devnull), step) as metrics,
         _interruptible() as interrupted,
-        _progress() as bar,
+        _progress(ranks) as bar,
         ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
     ):
         if config.on_trouble == "rewind":
             save()  # or there may be nothing to go back to
-        while not interrupted() and progress(config, step, seconds) < 1:
+        while not ranks.any(interrupted()) and progress(config, step, seconds) < 1:
             started = time.perf_counter()
             due = stage_at(config, progress(config, step, seconds))
             if due != stage and isinstance(task, Staged) and config.stages:
@@ -126,8 +137,11 @@ def train(task: Task[Any], config: TrainConfig, out: Path) -> Path:
                 task.begin_stage(config.stages[stage], step)
             lr = learning_rate(config, step, seconds)
             optimizer.set_learning_rate(lr)
-            loss, tokens, flops, waited = add_gradients(task, step, parameters, config.precision, pool)
-            norm = nn.utils.clip_grad_norm_(parameters, config.max_grad_norm).item()
+            if ranks.size == 1:
+                loss, tokens, flops, waited = add_gradients(task, step, parameters, config.precision, pool)
+            else:
+                loss, tokens, flops, waited = ranks.add_gradients(task, step, spread, config.precision)
+            norm = whole(nn.utils.clip_grad_norm_(parameters, config.max_grad_norm)).item()
             if trouble := health.trouble(loss, norm):
                 optimizer.zero_grad()
                 names = sorted({name for part in task.parts(step) for name in task.names(part)})
@@ -135,14 +149,13 @@ def train(task: Task[Any], config: TrainConfig, out: Path) -> Path:
                 troubles += 1
                 if config.on_trouble == "stop" or troubles == MOST_TROUBLE:
                     save()
-                    raise RunError(
-                        f"{trouble}; look at them, lower lr={config.lr} or add --on-trouble skip, and run again"
-                    )
+                    remedy = f"look at them, lower lr={config.lr} or add --on-trouble skip, and run again"
+                    raise tell_once(RunError(f"{trouble}; {remedy}"))
                 if config.on_trouble == "rewind":
                     load_newest(out / "checkpoints", module, ema, optimizer)
-                tqdm.write(f"patchworld: {trouble} ({config.on_trouble})", file=sys.stderr)
+                ranks.tell(f"patchworld: {trouble} ({config.on_trouble})")
                 step += 1
-                seconds += time.perf_counter() - started
+                seconds += ranks.from_first(time.perf_counter() - started)
                 _write_row(metrics, {"step": step, "seconds": seconds, "not_learned_from": 1})
                 continue
             troubles, health = 0, health.after(loss, norm)
@@ -150,7 +163,7 @@ def train(task: Task[Any], config: TrainConfig, out: Path) -> Path:
             optimizer.zero_grad()
             update_average(ema, module, min(config.ema_decay, (1 + step) / (10 + step)))
             step += 1
-            spent = time.perf_counter() - started
+            spent = ranks.from_first(time.perf_counter() - started)
             seconds += spent
             row = {
                 "step": step,
@@ -160,24 +173,24 @@ def train(task: Task[Any], config: TrainConfig, out: Path) -> Path:
                 "grad_norm": norm,
                 "tokens_per_second": tokens / spent,
                 "peak_fraction": flops / spent / peak,
-                "data_fraction": waited / (threads * spent),  # of the threads' time, until data was there
+                "data_fraction": waited / (threads * ranks.size * spent),  # of their time, until data was there
                 "memory_mb": resident_bytes() / 1e6,
             }
             _write_row(metrics, row)
             _show(bar, config, row)
             if seconds - sampled > 60 * config.sample_minutes:
                 sampled = seconds
-                _evaluate(task, ema, out, step, metrics)
+                _evaluate(task, spread, ema, out, step, metrics, ranks)
             if seconds - saved > 60 * config.save_minutes:
                 saved = seconds
                 save()
         save()
         if progress(config, step, seconds) < 1:
-            print(f"stopped at step {step}; run the same command again to continue", file=sys.stderr)
+            ranks.tell(f"stopped at step {step}; run the same command again to continue")
         else:
-            _evaluate(task, ema, out, step, metrics)
-    with averaged(module, ema):
-        task.export(out / "model")
+            _evaluate(task, spread, ema, out, step, metrics, ranks)
+    with averaged(module, ema), in_one_piece(module):
+        on_first(lambda: task.export(out / "model"))
     return out / "model"
 
 
@@ -189,9 +202,10 @@ def add_gradients(
     Returns the mean loss, the tokens and the floating-point operations of the step, and its threads' wait for data.
     """
     parts = task.parts(step)
+    device = parameters[0].device.type
 
     def compute(part: Any) -> tuple[Loss, tuple[Tensor | None, ...]]:
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):  # each thread has its own setting
+        with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):  # each thread has its own setting
             loss = task.loss(part)
         gradients = torch.autograd.grad(loss.value / len(parts), parameters, allow_unused=True)
         return replace(loss, value=loss.value.detach()), gradients
@@ -246,12 +260,12 @@ def averaged(module: nn.Module, ema: dict[str, Tensor]) -> Iterator[None]:
 
 
 def matmul_peak(dtype: torch.dtype, size: int = 2048) -> float:
-    """FLOP/s of a square matrix product on all cores: the best of several, after a warm-up."""
+    """FLOP/s of a square matrix product on all cores, or on the device: the best of several, after a warm-up."""
     a, b = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
     fastest = math.inf
     for _ in range(6):
         started = time.perf_counter()
-        torch.mm(a, b)
+        torch.mm(a, b)[0, 0].item()  # a device is done when it has told a number
         fastest = min(fastest, time.perf_counter() - started)
     return 2 * size**3 / fastest
 
@@ -264,19 +278,27 @@ def resident_bytes() -> int:
         return 0
 
 
-def _evaluate(task: Task, ema: dict[str, Tensor], out: Path, step: int, metrics: IO[str]) -> None:
-    (out / "samples").mkdir(exist_ok=True)
-    with averaged(task.module, ema), torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+def _evaluate(
+    task: Task, spread: Spread, ema: dict[str, Tensor], out: Path, step: int, metrics: IO[str], ranks: Ranks
+) -> None:
+    """By all ranks alike: the weights of a model that is judged have to be gathered from all of them."""
+    with (
+        averaged(task.module, ema),
+        torch.no_grad(),
+        torch.autocast(ranks.device.type, torch.bfloat16),
+        ranks.folder(out / "samples") as folder,
+    ):
         task.module.eval()
-        figures = task.evaluate(out / "samples", step)
+        figures = spread(task.evaluate, folder, step)
+        spread.release()
         task.module.train()
     _write_row(metrics, {"step": step, **figures})
-    tqdm.write(f"step {step}: " + ", ".join(f"{name} {value:.4g}" for name, value in figures.items()), file=sys.stderr)
+    ranks.tell(f"step {step}: " + ", ".join(f"{name} {value:.4g}" for name, value in figures.items()))
 
 
 def _open_metrics(path: Path, step: int) -> IO[str]:
     """The file of metrics, without the steps that a killed run had done after its last checkpoint."""
-    if path.exists():
+    if path.is_file():
         rows = [line for line in path.read_text().splitlines() if _step_of(line) <= step]
         path.with_suffix(".partial").write_text("".join(row + "\n" for row in rows))
         path.with_suffix(".partial").replace(path)
@@ -299,16 +321,19 @@ def _write_row(file: IO[str], row: dict[str, float]) -> None:
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator:
-    """Ctrl-C asks the loop to stop after the step it is in; a second one stops at once."""
+    """Ctrl-C asks the loop to stop after the step it is in; a second one stops at once.
+
+    Not one that comes within a moment: torchrun sends its own after that of the terminal.
+    """
     import signal
 
-    asked = False
+    asked = math.inf  # when
 
     def ask(number: int, frame: object) -> None:
         nonlocal asked
-        if asked:
+        if time.monotonic() - asked > SAME_SIGNAL:
             raise KeyboardInterrupt
-        asked = True
+        asked = min(asked, time.monotonic())
 
     before = {}
     try:
@@ -317,17 +342,17 @@ def _interruptible() -> Iterator:
     except ValueError:  # not the main thread: nothing to catch there
         pass
     try:
-        yield lambda: asked
+        yield lambda: asked < math.inf
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 @contextlib.contextmanager
-def _progress() -> Iterator[tqdm]:
-    with tqdm(
-        total=100, unit="%", bar_format="{percentage:5.1f}% |{bar:20}| {desc}", file=sys.stderr, mininterval=1
-    ) as bar:
+def _progress(ranks: Ranks) -> Iterator[tqdm]:
+    bar_format = "{percentage:5.1f}% |{bar:20}| {desc}"
+    hidden = ranks.rank > 0
+    with tqdm(total=100, unit="%", bar_format=bar_format, file=sys.stderr, mininterval=1, disable=hidden) as bar:
         yield bar
 
 

@@ -45,6 +45,11 @@ class Batch:
     captions: list[str]
     actions: Tensor | None  # (token frames, actions)
 
+    def to(self, device: torch.device) -> "Batch":
+        tensors = (self.noise, self.cap, self.level)
+        actions = None if self.actions is None else self.actions.to(device)
+        return Batch(self.clean.to(device), *(tensor.to(device) for tensor in tensors), self.captions, actions)
+
 
 class TransformerTask:
     """Denoise packs of clips. The module holds the denoiser and the text encoder, which learn together."""
@@ -60,6 +65,7 @@ class TransformerTask:
         seed: int,
         tokens_per_pack: int = TOKENS_PER_PACK,
         text_encoder: HuggingFaceTextEncoder | None = None,
+        packs_per_step: int = PACKS_PER_STEP,
     ) -> None:
         """`sizes` and `text_sizes` are fields of TransformerConfig and TextConfig, `actions` the names in the data.
 
@@ -81,7 +87,7 @@ class TransformerTask:
         if config.linear_guess:
             tokens = torch.cat([patchify(self._latent(sample), self.patch) for sample in samples[:CLIPS_FOR_VARIANCE]])
             self.denoiser.token_variance = tokens.square().mean(0)  # the mean is zero
-        self.tokens_per_pack = tokens_per_pack
+        self.tokens_per_pack, self.packs_per_step = tokens_per_pack, packs_per_step
         self.begin_stage(Stage(), 0)
 
     def begin_stage(self, stage: Stage, step: int) -> None:
@@ -106,7 +112,7 @@ class TransformerTask:
 
     def parts(self, step: int) -> list[int]:
         """The packs of a step, numbered from the first of the run."""
-        return list(range(step * PACKS_PER_STEP, (step + 1) * PACKS_PER_STEP))
+        return list(range(step * self.packs_per_step, (step + 1) * self.packs_per_step))
 
     def loss(self, part: int) -> Loss:
         started = time.perf_counter()
@@ -154,6 +160,7 @@ class TransformerTask:
 
     def mean_loss(self, batch: Batch) -> tuple[Tensor, int, tuple[int, ...]]:
         """Mean loss over the dreamed tokens, their number, and the tokens of each caption."""
+        batch = batch.to(self.denoiser.final.weight.device)
         noisy = self.process.corrupt(batch.clean.tokens, batch.noise, batch.level)
         text = self.text_encoder(batch.captions)
         prediction = predict(self, batch.clean.with_tokens(noisy), batch.level, text, batch.actions)
@@ -189,7 +196,7 @@ class TransformerTask:
 
     def _pack(self, part: int) -> tuple[int, list[int]]:
         """The epoch of a part, and the numbers of its samples."""
-        return self.order[part - self.stage_step * PACKS_PER_STEP]
+        return self.order[part - self.stage_step * self.packs_per_step]
 
     def _draw(self, epoch: int, number: int) -> torch.Generator:
         """Of all that is random about a sample in an epoch of this stage."""

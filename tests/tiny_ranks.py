@@ -1,0 +1,165 @@
+"""Tiny training runs on several ranks, for tests; each rank is a process of its own."""
+
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+from functools import partial
+from pathlib import Path
+
+import tiny_runs
+import torch
+from torch import nn
+
+from patchworld.errors import PatchworldError
+from patchworld.train import TrainConfig, checkpoint, loop, parallel
+from patchworld.train.loop import Loss
+from patchworld.train.order import generator
+
+# One process that has imported all and run nothing; the ranks are its children, which saves them the import.
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload(["tiny_ranks"])
+STEPS = 6
+
+
+def start(size: int, function, *arguments, **options) -> list:
+    """Call the function on `size` ranks."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    ranks = [
+        processes.Process(target=_rank, args=(rank, size, port, function, arguments, options)) for rank in range(size)
+    ]
+    for process in ranks:
+        process.start()
+    return ranks
+
+
+def run(size: int, function, *arguments, **options) -> list[int]:
+    """The same, and how each of them ended."""
+    ranks = start(size, function, *arguments, **options)
+    for process in ranks:
+        process.join(100)
+        process.kill()  # where it hangs
+        process.join()
+    return [process.exitcode for process in ranks]
+
+
+def _rank(rank, size, port, function, arguments, options) -> None:
+    torch.set_num_threads(1)
+    places = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    os.environ |= {name: str(value) for name, value in places.items()}
+    loop.matmul_peak = lambda dtype: 1e9  # a figure for people, which takes longer than the run
+    try:
+        function(*arguments, **options)
+    except PatchworldError as error:  # as the command line does
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_status)
+
+
+def _tell_in(folder: Path) -> int:
+    """What this rank has to tell goes into a file. Its number."""
+    rank = int(os.environ["RANK"])
+    folder.mkdir(parents=True, exist_ok=True)
+    sys.stderr = (folder / f"told-{rank}.txt").open("a", buffering=1)
+    return rank
+
+
+def transformer(
+    folder: Path,
+    kill_at: int | None = None,
+    stop_after: int | None = None,
+    sabotage: str = "",
+    recompute: int = 0,
+    **settings,
+) -> None:
+    """Train the tiny transformer in fp32. Which samples a rank saw is in seen-RANK.txt.
+
+    Rank 1 is killed before its part number `kill_at`, or stopped by Ctrl-C after `stop_after` steps. `sabotage` is what
+    is done wrong.
+    """
+    rank, seen = _tell_in(folder), 0
+    loop._evaluate = lambda *args: None
+    task = tiny_runs.transformer_task(folder.parent / "data")
+    task.denoiser.recompute = recompute
+    compute, parts = task.loss, task.parts
+
+    def loss(part):
+        nonlocal seen
+        if seen == kill_at and rank == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if rank == 1 and stop_after and part // task.packs_per_step == stop_after - 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        seen += 1
+        with (folder / f"seen-{rank}.txt").open("a") as file:
+            file.write(f"{part} {' '.join(task.names(part))}\n")
+        return compute(part)
+
+    task.loss = loss
+    SABOTAGES.get(sabotage, lambda: None)()
+    if sabotage == "parts differ":
+        task.parts = lambda step: [part + rank for part in parts(step)]
+    config = tiny_runs.config("transformer", STEPS).model_dump() | {"stages": ()}
+    loop.train(task, TrainConfig(**config | settings), folder)
+
+
+def _wrong_words() -> None:
+    attend = parallel._attend_by_heads
+
+    def wrong(group, plain, q, k, v, text_k, text_v, spans):
+        return attend(group, plain, q, k, v, text_k.flip(1), text_v, spans)
+
+    parallel._attend_by_heads = wrong
+
+
+def _copies_apart() -> None:
+    parallel.Spread.sum_copies = lambda self, now: self.set_requires_all_reduce(False)
+
+
+def _no_moments() -> None:
+    fill = checkpoint.fill
+    checkpoint.fill = lambda named, values: None if "0.exp_avg" in named else fill(named, values)
+
+
+SABOTAGES = {"wrong words": _wrong_words, "copies apart": _copies_apart, "no moments": _no_moments}
+
+
+class Line:
+    """A line to fit. The loss of part 1 of step 4 is multiplied by `bad`."""
+
+    def __init__(self, bad: float) -> None:
+        torch.manual_seed(0)
+        self.module, self.bad = nn.Linear(3, 1), bad
+
+    def parts(self, step):
+        return [(step, number) for number in range(2)]
+
+    def names(self, part):
+        return [f"clip {part[0]}-{part[1]}"]
+
+    def loss(self, part):
+        x = torch.randn(8, 3, generator=generator(0, *part))
+        loss = (self.module(x) - 2 * x.sum(1, keepdim=True)).square().mean()
+        return Loss(loss * self.bad if part == (4, 1) else loss, 8, 1.0)
+
+    def evaluate(self, folder, step):
+        (folder / "picture").write_text("seen")
+        return {"weight": self.module.weight.sum().item()}
+
+    def export(self, folder):
+        folder.mkdir()
+        (folder / "weights").write_text(repr(self.module.weight.tolist()))
+
+
+def line(folder: Path, bad: float = 1.0, on_trouble: str = "stop", full: bool = False, steps: int = 8) -> None:
+    """Fit the line; `full` is a disk that takes nothing."""
+    _tell_in(folder)
+    if full:
+        checkpoint.save_file = partial(_refuse)
+    settings = {"steps": steps, "precision": "fp32", "lr_warmup_steps": 0, "on_trouble": on_trouble}
+    loop.train(Line(bad), TrainConfig(**settings), folder)
+
+
+def _refuse(*args) -> None:
+    raise OSError(28, "No space left on device")

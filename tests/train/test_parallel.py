@@ -1,0 +1,185 @@
+"""Several ranks, on this machine, learn what one process learns."""
+
+import json
+import shutil
+import signal
+import time
+
+import pytest
+import tiny_ranks
+import torch
+from safetensors.torch import load_file
+from tiny_ranks import STEPS, run
+
+from patchworld.errors import InputError
+from patchworld.train.parallel import join_ranks, shares
+
+LAYOUTS = {
+    "one copy": (2, {"recompute": 1}),
+    "two copies": (2, {"shard": 1}),
+    "half of the tokens each": (2, {"sequence": 2, "recompute": 2}),
+    "two copies in two shards": (4, {"shard": 2}),
+    "parts, shards and tokens": (4, {"shard": 4, "sequence": 2}),
+    "three, for four parts": (3, {}),
+}
+
+
+def rows(folder):
+    found = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [(row["step"], row["loss"], row["grad_norm"]) for row in found]
+
+
+def seen(folder):
+    """The samples of every part that any rank computed."""
+    lines = [line for path in folder.glob("seen-*.txt") for line in path.read_text().splitlines()]
+    return sorted(set(lines), key=lambda line: int(line.split()[0]))
+
+
+def newest(folder, name):
+    return load_file(folder / "checkpoints" / f"step-{STEPS:08d}" / f"{name}.safetensors")
+
+
+def alike(folder, other):
+    """Whether two runs have the same losses, gradients, weights and averages, but for the order of sums."""
+    ours, theirs = rows(folder), rows(other)
+    weights = [(newest(folder, name), newest(other, name)) for name in ("model", "ema")]
+    return (
+        [row[0] for row in ours] == [row[0] for row in theirs]
+        and [row[1] for row in ours] == pytest.approx([row[1] for row in theirs], rel=1e-5)
+        and [row[2] for row in ours] == pytest.approx([row[2] for row in theirs], rel=1e-4)
+        and all(torch.allclose(a[key], b[key], rtol=1e-3, atol=1e-5) for a, b in weights for key in b)
+    )
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Of one process, and of two ranks, to which nothing happens."""
+    folder = tmp_path_factory.mktemp("runs")
+    assert run(1, tiny_ranks.transformer, folder / "one") == [0]
+    assert run(2, tiny_ranks.transformer, folder / "two") == [0, 0]
+    return folder
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_ranks_have_the_losses_of_one_process(layout, runs):
+    size, settings = LAYOUTS[layout]
+    assert run(size, tiny_ranks.transformer, runs / layout, **settings) == [0] * size
+    assert alike(runs / layout, runs / "one")
+    assert seen(runs / layout) == seen(runs / "one")
+    assert not any((runs / layout / f"told-{rank}.txt").read_text() for rank in range(1, size))
+
+
+@pytest.mark.parametrize(
+    ("sabotage", "settings"),
+    [("parts differ", {}), ("copies apart", {"shard": 1}), ("wrong words", {"sequence": 2})],
+)
+def test_the_comparison_sees_what_is_wrong(sabotage, settings, runs):
+    folder = runs / sabotage
+    assert run(2, tiny_ranks.transformer, folder, sabotage=sabotage, **settings) == [0, 0]
+    assert not alike(folder, runs / "one")
+
+
+def test_bf16_differs_from_one_process_by_bf16(runs):
+    for size, name in ((1, "one in bf16"), (2, "two in bf16")):
+        assert run(size, tiny_ranks.transformer, runs / name, precision="bf16") == [0] * size
+    ours, theirs = ([row[1] for row in rows(runs / name)] for name in ("two in bf16", "one in bf16"))
+    assert ours == pytest.approx(theirs, rel=1e-3)
+
+
+@pytest.fixture(scope="module")
+def begun(runs):
+    """A run of four ranks that was stopped after three of its steps, by Ctrl-C on one of them."""
+    assert run(4, tiny_ranks.transformer, runs / "begun", stop_after=3) == [0] * 4
+    assert len(rows(runs / "begun")) == 3
+    return runs / "begun"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_another_number_of_ranks_goes_on_with_the_same_samples_and_losses(size, begun, runs):
+    folder = runs / f"went on with {size}"
+    shutil.copytree(begun, folder)
+    assert run(size, tiny_ranks.transformer, folder) == [0] * size
+    assert alike(folder, runs / "one")
+    assert seen(folder) == seen(runs / "one")
+
+
+def test_the_test_sees_moments_that_are_not_brought_back(begun, runs):
+    folder = runs / "no moments"
+    shutil.copytree(begun, folder)
+    assert run(2, tiny_ranks.transformer, folder, sabotage="no moments") == [0, 0]
+    assert not alike(folder, runs / "one")
+
+
+def test_weights_are_equal_bit_by_bit_whatever_number_of_ranks_holds_them(runs, tmp_path):
+    folder = tmp_path / "two"
+    shutil.copytree(runs / "two", folder)
+    before = {path.name: path.read_bytes() for path in (folder / "model").iterdir()}
+    for size in (1, 3):  # the run is done: the model is made anew of the checkpoint
+        shutil.rmtree(folder / "model")
+        assert run(size, tiny_ranks.transformer, folder) == [0] * size
+        assert {path.name: path.read_bytes() for path in (folder / "model").iterdir()} == before
+
+
+def test_a_rank_that_dies_ends_the_others_and_the_run_goes_on_to_the_last_bit(runs):
+    folder = runs / "killed"
+    started = tiny_ranks.start(3, tiny_ranks.transformer, folder, kill_at=5)
+    started[1].join(100)
+    assert started[1].exitcode == -signal.SIGKILL
+    died = time.monotonic()
+    for process in started:
+        process.join(30)
+    assert time.monotonic() - died < 30
+    assert [process.exitcode for process in started] == [1, -signal.SIGKILL, 1]
+    assert "cannot reach another rank" in (folder / "told-0.txt").read_text()
+    assert run(3, tiny_ranks.transformer, folder) == [0] * 3
+    whole = runs / "three, for four parts"
+    if not whole.exists():
+        assert run(3, tiny_ranks.transformer, whole) == [0] * 3
+    assert rows(folder) == rows(whole)
+    for name in ("model", "ema", "optimizer"):
+        ours, theirs = newest(folder, name), newest(whole, name)
+        assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+
+
+@pytest.mark.parametrize(("bad", "policy"), [("nan", "stop"), ("inf", "stop"), ("nan", "skip"), ("inf", "rewind")])
+def test_trouble_on_one_rank_is_seen_on_all_before_the_update(bad, policy, tmp_path):
+    ends = run(2, tiny_ranks.line, tmp_path, bad=float(bad), on_trouble=policy)
+    told = [(tmp_path / f"told-{rank}.txt").read_text() for rank in (0, 1)]
+    assert told[0].count("step 4: loss") == 1
+    assert "its samples: clip 4-0, clip 4-1" in told[0]
+    assert told[1] == ""
+    if policy == "stop":
+        assert ends == [1, 1]
+    else:
+        assert ends == [0, 0]
+        found = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+        assert [row["step"] for row in found if "not_learned_from" in row] == [5]
+        assert (tmp_path / "samples" / "picture").read_text() == "seen"
+    last = sorted((tmp_path / "checkpoints").glob("step-*"))[-1]
+    assert load_file(last / "model.safetensors")["weight"].isfinite().all()
+
+
+def test_a_full_disk_ends_all_ranks_and_is_told_once(tmp_path):
+    assert run(2, tiny_ranks.line, tmp_path, full=True) == [1, 1]
+    assert (tmp_path / "told-0.txt").read_text().count("make room for") == 1
+    assert (tmp_path / "told-1.txt").read_text() == ""
+
+
+def test_more_ranks_than_parts_are_refused(tmp_path):
+    assert run(3, tiny_ranks.line, tmp_path) == [2, 2, 2]
+    assert "3 ranks are too many for steps of 2 parts" in (tmp_path / "told-0.txt").read_text()
+
+
+@pytest.mark.parametrize("option", [{"shard": 2}, {"sequence": 2}])
+def test_ranks_that_are_not_there_are_asked_for(option):
+    message = "=2 does not divide the 1 ranks of this run: start as many with torchrun"
+    with pytest.raises(InputError, match=message), join_ranks(**option):
+        pass
+
+
+@pytest.mark.parametrize(("total", "size"), [(7, 3), (6, 3), (2, 4), (1, 1)])
+def test_shares_are_as_equal_as_can_be(total, size):
+    found = shares(total, size)
+    assert sum(found) == total
+    assert len(found) == size
+    assert max(found) - min(found) <= 1

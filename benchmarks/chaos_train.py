@@ -1,10 +1,11 @@
 """Is a training run that is killed at random, from outside, the run that is not?
 
-    python benchmarks/chaos_train.py --kills 50 [--steps N] [--seed S] [--out FILE]
+    python benchmarks/chaos_train.py --kills 50 [--ranks N] [--steps N] [--seed S] [--out FILE]
 
 The real command trains a tiny transformer on clips it makes itself, once whole and once killed by SIGKILL at random
-times after its first step. Prints a table: kills, how many fell within a save, steps with another loss, files of the
-last checkpoint that differ. Exits 1 if anything does.
+times after its first step. With several ranks, torchrun starts them and one is killed, so that the others have to end
+by themselves. Prints a table: kills, how many fell within a save, the longest time until a killed run had ended and the
+processes that it left, steps with another loss, files of the last checkpoint that differ. Exits 1 if anything does.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -25,6 +27,7 @@ import torch
 
 from patchworld.video import Clip
 
+LONGEST_END = 30  # seconds that the other ranks may take to end
 # The command, with a checkpoint after every few seconds instead of minutes.
 CHILD = """
 import sys
@@ -47,11 +50,20 @@ def make_clips(folder: Path) -> None:
         (folder / f"{number}.txt").write_text(f"square {number} moves to the right")
 
 
-def start(data: Path, out: Path, steps: int) -> subprocess.Popen:
+def start(data: Path, out: Path, steps: int, ranks: int) -> subprocess.Popen:
     options = ["--preset", "tiny", "--tokens", "64", "--precision", "fp32", "--sample-minutes", "1000"]
     command = ["train", "transformer", "--data", str(data), "--out", str(out), "--steps", str(steps), *options]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-c", CHILD, *command], env=environment, stderr=subprocess.DEVNULL)
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks), "--no-python"]
+    whole = [sys.executable, "-c", CHILD, *command]
+    if ranks > 1:
+        whole = [sys.executable, *launcher, *whole]
+    return subprocess.Popen(whole, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def processes_of(launcher: int) -> list[int]:
+    """The ranks that a torchrun has started."""
+    return [int(child) for child in Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()]
 
 
 def losses(out: Path) -> dict[int, float]:
@@ -65,23 +77,37 @@ def hashes(out: Path, steps: int) -> dict[str, str]:
     return {name: entry["sha256"] for name, entry in manifest.items() if name != "state.json"}
 
 
-def kill_once(process: subprocess.Popen, out: Path, delay: float) -> tuple[bool, bool]:
-    """Kill it `delay` seconds after its first step: was it still running, and within a save?"""
+@dataclass(frozen=True)
+class Kill:
+    """What a kill hit, and what it left."""
+
+    within_save: bool
+    seconds: float  # until all had ended
+    orphans: int
+
+
+def kill_once(process: subprocess.Popen, out: Path, ranks: int, draw: random.Random) -> Kill | None:
+    """Kill it, or one of its ranks, up to four seconds after its first step; None: it had come to its end."""
     metrics = out / "metrics.jsonl"
     began = metrics.stat().st_size if metrics.exists() else 0
     while process.poll() is None and (metrics.stat().st_size if metrics.exists() else 0) <= began:
         time.sleep(0.01)
-    time.sleep(delay)
+    time.sleep(draw.uniform(0, 4))
     if process.poll() is not None:
-        return False, False
-    process.send_signal(signal.SIGKILL)
+        return None
+    all_ranks = processes_of(process.pid) if ranks > 1 else [process.pid]
+    killed = time.perf_counter()
+    os.kill(draw.choice(all_ranks), signal.SIGKILL)
+    within_save = any((out / "checkpoints").glob("*.partial"))
     process.wait()
-    return True, any((out / "checkpoints").glob("*.partial"))
+    seconds = time.perf_counter() - killed
+    return Kill(within_save, seconds, sum(Path(f"/proc/{rank}").exists() for rank in all_ranks))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--ranks", type=int, default=1)
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path)
@@ -90,33 +116,35 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data, whole, killed = (Path(folder) / name for name in ("data", "whole", "killed"))
         make_clips(data)
-        if start(data, whole, options.steps).wait():
+        if start(data, whole, options.steps, options.ranks).wait():
             sys.exit("the run that is not killed fails")
-        kills = within = 0
-        while kills < options.kills:
-            done, in_save = kill_once(start(data, killed, options.steps), killed, draw.uniform(0, 4))
-            if not done:
-                break  # it came to its end
-            kills, within = kills + 1, within + in_save
-        if start(data, killed, options.steps).wait():
+        kills: list[Kill] = []
+        while len(kills) < options.kills:
+            kill = kill_once(start(data, killed, options.steps, options.ranks), killed, options.ranks, draw)
+            if kill is None:
+                break
+            kills.append(kill)
+        if start(data, killed, options.steps, options.ranks).wait():
             sys.exit("the run that was killed cannot go on")
         ours, theirs = losses(killed), losses(whole)
         wrong_steps = sum(ours.get(step) != theirs.get(step) for step in ours.keys() | theirs.keys())
         mine, other = hashes(killed, options.steps), hashes(whole, options.steps)
         wrong_files = [name for name in other if mine[name] != other[name]]
+    slowest, orphans = max((kill.seconds for kill in kills), default=0.0), sum(kill.orphans for kill in kills)
     rows = [
         f"{date.today()}, {platform.machine()}, torch {torch.__version__}, seed {options.seed}",
         "",
-        "| kills | within a save | steps | steps with another loss | files that differ | seconds |",
-        "|---|---|---|---|---|---|",
-        f"| {kills} | {within} | {len(theirs)} | {wrong_steps} | {len(wrong_files)} of {len(other)} | "
-        f"{time.perf_counter() - started:.0f} |",
+        "| ranks | kills | within a save | ended after, at most | orphans | steps | steps with another loss "
+        "| files that differ | seconds |",
+        "|---|---|---|---|---|---|---|---|---|",
+        f"| {options.ranks} | {len(kills)} | {sum(kill.within_save for kill in kills)} | {slowest:.1f} s | {orphans} "
+        f"| {len(theirs)} | {wrong_steps} | {len(wrong_files)} of {len(other)} | {time.perf_counter() - started:.0f} |",
     ]
     text = "\n".join(rows) + "\n"
     print(text)
     if options.out:
         options.out.write_text(text)
-    sys.exit(bool(wrong_steps or wrong_files))
+    sys.exit(bool(wrong_steps or wrong_files or orphans or slowest > LONGEST_END))
 
 
 if __name__ == "__main__":

@@ -30,3 +30,14 @@ def test_broadcasting_and_looking_up_give_every_token_its_row(monkeypatch, most_
     rows = [row for row, length in enumerate(runs.lengths.tolist()) for _ in range(length)]
     truth = torch.stack([x[token] + table[row] for token, row in enumerate(rows)])
     assert torch.equal(runs.apply(torch.add, x, table), truth)
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 13), (0, 5), (2, 3), (3, 11), (12, 13), (4, 4), (13, 13)])
+def test_the_runs_between_two_tokens_treat_them_as_the_whole_ones_do(start, stop):
+    packed = make_pack(Shape(2, 1, 3), Shape(1, 2, 2), Shape(3, 1, 1))
+    runs = find_runs(packed, torch.tensor([0.3] * 4 + [0.2] * 9))
+    x = torch.randn(13, 5, generator=torch.Generator().manual_seed(0))
+    table = torch.randn(len(runs.levels), 5, generator=torch.Generator().manual_seed(1))
+    rows, some = runs.between(start, stop)
+    assert torch.equal(some.apply(torch.add, x[start:stop], table[rows]), runs.apply(torch.add, x, table)[start:stop])
+    assert int(some.lengths.sum()) == stop - start

@@ -4,6 +4,7 @@ import json
 import shutil
 import signal
 import time
+from pathlib import Path
 
 import pytest
 import tiny_ranks
@@ -11,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 from tiny_ranks import STEPS, run
 
+import patchworld
 from patchworld.errors import InputError
 from patchworld.train.parallel import join_ranks, shares
 
@@ -183,3 +185,9 @@ def test_shares_are_as_equal_as_can_be(total, size):
     assert sum(found) == total
     assert len(found) == size
     assert max(found) - min(found) <= 1
+
+
+def test_nothing_else_knows_of_process_groups():
+    source = Path(patchworld.__file__).parent
+    knowing = {path.relative_to(source) for path in source.rglob("*.py") if "torch.distributed" in path.read_text()}
+    assert knowing == {Path("train/parallel.py")}

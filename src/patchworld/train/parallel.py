@@ -9,7 +9,7 @@ torchrun starts one process a device, a *rank*, and all of them run the same com
 - the tokens of a part, where a video is too long for one device. `sequence` ranks, neighbours, hold some of its tokens
   each, and in attention some of its heads each, for all tokens (Ulysses: Jacobs et al. 2023, 2309.14509).
 
-Rank 0 tells, reads and writes for all. Without torchrun there is one rank, and every function here does the plain thing.
+Rank 0 tells, reads and writes for all. Without torchrun there is one rank, and functions here do the plain thing.
 Between ranks there is neither authentication nor encryption: their network has to be a private one.
 """
 
@@ -294,10 +294,12 @@ def split_sequence(transformer: DiffusionTransformer, group: dist.ProcessGroup) 
     """
     heads, size = transformer.config.width // transformer.config.head_width, group.size()
     if heads % size:
-        raise tell_once(InputError(f"sequence={size} does not divide the {heads} heads of this transformer"))
+        raise tell_once(
+            InputError(f"sequence={size} does not divide the {heads} heads of this transformer: give one that does")
+        )
     for number, block in enumerate(transformer.blocks):
         block.register_forward_pre_hook(partial(_take_share, group, number == 0))
-        block.attend = partial(_attend_by_heads, group, block.attend)  # type: ignore[operator,assignment]
+        block.attend = partial(_attend_by_heads, group, block.attend)  # type: ignore[arg-type,assignment]
     transformer.blocks[-1].register_forward_hook(partial(_join_shares, group))
 
 

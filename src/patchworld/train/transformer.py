@@ -46,9 +46,14 @@ class Batch:
     actions: Tensor | None  # (token frames, actions)
 
     def to(self, device: torch.device) -> "Batch":
-        tensors = (self.noise, self.cap, self.level)
-        actions = None if self.actions is None else self.actions.to(device)
-        return Batch(self.clean.to(device), *(tensor.to(device) for tensor in tensors), self.captions, actions)
+        return Batch(
+            self.clean.to(device),
+            self.noise.to(device),
+            self.cap.to(device),
+            self.level.to(device),
+            self.captions,
+            None if self.actions is None else self.actions.to(device),
+        )
 
 
 class TransformerTask:

@@ -80,7 +80,6 @@ def transformer(
     is done wrong.
     """
     rank, seen = _tell_in(folder), 0
-    loop._evaluate = lambda *args: None
     task = tiny_runs.transformer_task(folder.parent / "data")
     task.denoiser.recompute = recompute
     compute, parts = task.loss, task.parts
@@ -123,6 +122,16 @@ def _no_moments() -> None:
 
 
 SABOTAGES = {"wrong words": _wrong_words, "copies apart": _copies_apart, "no moments": _no_moments}
+
+
+def autoencoder(folder: Path) -> None:
+    """Train the tiny autoencoder in fp32, its decoder alone."""
+    _tell_in(folder)
+    task = tiny_runs.autoencoder_task(folder.parent / "clips")
+    for part in (task.module.to_latent, task.module.encoder):
+        part.requires_grad_(False)
+    config = tiny_runs.config("autoencoder", STEPS)
+    loop.train(task, config, folder)
 
 
 class Line:

@@ -28,7 +28,14 @@ LAYOUTS = {
 
 def rows(folder):
     found = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [(row["step"], row["loss"], row["grad_norm"]) for row in found]
+    return [(row["step"], row["loss"], row["grad_norm"]) for row in found if "loss" in row]
+
+
+def judged(folder):
+    """The figures of the model at the end."""
+    found = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
+    assert "loss" not in found
+    return list(found.values())
 
 
 def seen(folder):
@@ -68,7 +75,17 @@ def test_ranks_have_the_losses_of_one_process(layout, runs):
     assert run(size, tiny_ranks.transformer, runs / layout, **settings) == [0] * size
     assert alike(runs / layout, runs / "one")
     assert seen(runs / layout) == seen(runs / "one")
+    assert judged(runs / layout) == pytest.approx(judged(runs / "one"), rel=1e-2)  # in bf16
+    assert len(list((runs / layout / "samples").iterdir())) == 1
     assert not any((runs / layout / f"told-{rank}.txt").read_text() for rank in range(1, size))
+
+
+def test_an_autoencoder_learns_and_is_judged_the_same_on_two_ranks(tmp_path):
+    for size, name in ((1, "one"), (2, "two")):
+        assert run(size, tiny_ranks.autoencoder, tmp_path / name) == [0] * size
+    assert alike(tmp_path / "two", tmp_path / "one")
+    assert judged(tmp_path / "two") == pytest.approx(judged(tmp_path / "one"), rel=1e-2)
+    assert (tmp_path / "two" / "model" / "autoencoder.safetensors").exists()
 
 
 @pytest.mark.parametrize(

@@ -58,10 +58,10 @@ class Ranks:
         spread = Spread(module)
         if self.weights is None:
             return spread
+        for parameter in module.parameters():
+            parameter.data = parameter.data.contiguous()  # those of convolutions are not; FSDP2 takes nothing else
         for tensor in module.state_dict().values():
             dist.broadcast(tensor, 0)  # machines that differ may have begun with other last bits
-        for parameter in module.parameters():
-            parameter.data = parameter.data.contiguous()  # of convolutions; FSDP2 takes nothing else
         half = MixedPrecisionPolicy(torch.bfloat16, torch.float32, cast_forward_inputs=False)
         policy = half if precision == "bf16" else MixedPrecisionPolicy()
         for transformer in [part for part in module.modules() if isinstance(part, DiffusionTransformer)]:

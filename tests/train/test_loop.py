@@ -93,6 +93,34 @@ def test_parts_weigh_the_same_and_their_gradients_add_up():
     torch.testing.assert_close(task.module.weight.grad, torch.autograd.grad(mean, task.module.weight)[0])
 
 
+class Convolution:
+    """Weights channels last, whose gradients are not."""
+
+    def __init__(self):
+        torch.manual_seed(0)
+        self.module = nn.Conv3d(2, 3, 3, bias=False).to(memory_format=torch.channels_last_3d)
+        self.sign = torch.randn(3, 2, 3, 3, 3)
+
+    def parts(self, step):
+        return [0, 1]
+
+    def loss(self, part):
+        return Loss((self.module.weight.contiguous() * self.sign).sum(), 1, 1.0)
+
+    def evaluate(self, folder, step):
+        return {}
+
+    def export(self, folder):
+        pass
+
+
+def test_weights_are_moved_by_their_own_gradients_whatever_their_order_of_memory(tmp_path):
+    task = Convolution()
+    before = task.module.weight.detach().clone()
+    train(task, TrainConfig(steps=1, precision="fp32", weight_decay=0), tmp_path)
+    assert torch.equal((task.module.weight - before).sign(), -task.sign.sign())
+
+
 def test_a_run_that_is_done_stays_done(tmp_path):
     train(Line(), QUICK, tmp_path)
     task = Line()

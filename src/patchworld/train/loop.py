@@ -216,6 +216,10 @@ def add_gradients(
         flops, waited = flops + loss.flops, waited + loss.waited
         for parameter, gradient in zip(parameters, gradients, strict=True):
             if gradient is not None:
+                if gradient.stride() != parameter.stride():
+                    # Convolutions are kept channels last, their gradients come in any order, and on a CPU fused AdamW
+                    # pairs numbers by their place in memory.
+                    gradient = torch.empty_like(parameter).copy_(gradient)
                 parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
     return total, tokens, flops, waited
 

@@ -1,10 +1,13 @@
 """Is a training run that is killed at random, from outside, the run that is not?
 
-    python benchmarks/chaos_train.py --kills 50 [--steps N] [--seed S] [--out FILE]
+    python benchmarks/chaos_train.py --kills 50 [--steps N] [--seed S] [--forget WHAT] [--out FILE]
 
-The real command trains a tiny transformer on clips it makes itself, once whole and once killed by SIGKILL at random
-times after its first step. Prints a table: kills, how many fell within a save, steps with another loss, files of the
-last checkpoint that differ. Exits 1 if anything does.
+The real command trains a tiny transformer on clips it makes itself, in two stages and with tokens dropped, once whole
+and once killed by SIGKILL: at random times after its first step, and every fourth time as soon as a save has begun.
+Prints a table: kills, how many fell within a save, steps computed more than once and those among them with another
+loss, steps whose loss differs from the whole run's, files of the last checkpoint that differ. Exits 1 if anything does.
+
+`--forget optimizer`, or ema, is the saboteur: that part of a checkpoint is not brought back, and the table has to show it.
 """
 
 import argparse
@@ -25,14 +28,34 @@ import torch
 
 from patchworld.video import Clip
 
-# The command, with a checkpoint after every few seconds instead of minutes.
+WITHIN_SAVE = 4  # one kill in so many waits for a save
+# The command, with a checkpoint after every second instead of minutes, and its losses noted wherever they are computed.
 CHILD = """
 import sys
 from patchworld import cli
-from patchworld.train import TrainConfig
-TrainConfig.model_fields["save_minutes"].default = 0.01
+from patchworld.train import TrainConfig, loop
+
+TrainConfig.model_fields["save_minutes"].default = 0.015
 TrainConfig.model_rebuild(force=True)
-sys.exit(cli.main(sys.argv[1:]))
+forget, notes, *arguments = sys.argv[1:]
+add_gradients, load_newest = loop.add_gradients, loop.load_newest
+
+def noted(task, step, *more):
+    answer = add_gradients(task, step, *more)
+    with open(notes, "a") as file:
+        file.write(f"{step} {answer[0].hex()}\\n")
+    return answer
+
+def forgetting(folder, module, ema, optimizer, *more):
+    if forget == "ema":
+        return load_newest(folder, module, {name: mean.clone() for name, mean in ema.items()}, optimizer, *more)
+    state = load_newest(folder, module, ema, optimizer, *more)
+    if forget == "optimizer":
+        optimizer.state.clear()
+    return state
+
+loop.add_gradients, loop.load_newest = noted, forgetting
+sys.exit(cli.main(arguments))
 """
 
 
@@ -47,16 +70,26 @@ def make_clips(folder: Path) -> None:
         (folder / f"{number}.txt").write_text(f"square {number} moves to the right")
 
 
-def start(data: Path, out: Path, steps: int) -> subprocess.Popen:
+def start(data: Path, out: Path, steps: int, forget: str = "nothing") -> subprocess.Popen:
     options = ["--preset", "tiny", "--tokens", "64", "--precision", "fp32", "--sample-minutes", "1000"]
+    options += ["--stages", "0.5,1::0.5"]
     command = ["train", "transformer", "--data", str(data), "--out", str(out), "--steps", str(steps), *options]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-c", CHILD, *command], env=environment, stderr=subprocess.DEVNULL)
+    words = [sys.executable, "-c", CHILD, forget, str(notes(out)), *command]
+    return subprocess.Popen(words, env=environment, stderr=subprocess.DEVNULL)
 
 
-def losses(out: Path) -> dict[int, float]:
-    rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    return {row["step"]: row["loss"] for row in rows if "loss" in row}
+def notes(out: Path) -> Path:
+    return out.with_name(out.name + "-losses.txt")
+
+
+def losses(out: Path) -> dict[int, list[str]]:
+    """Of every step, each time that it was computed, to the last bit."""
+    found: dict[int, list[str]] = {}
+    for line in notes(out).read_text().splitlines():
+        step, loss = line.split()
+        found.setdefault(int(step), []).append(loss)
+    return found
 
 
 def hashes(out: Path, steps: int) -> dict[str, str]:
@@ -65,25 +98,37 @@ def hashes(out: Path, steps: int) -> dict[str, str]:
     return {name: entry["sha256"] for name, entry in manifest.items() if name != "state.json"}
 
 
-def kill_once(process: subprocess.Popen, out: Path, delay: float) -> tuple[bool, bool]:
-    """Kill it `delay` seconds after its first step: was it still running, and within a save?"""
-    metrics = out / "metrics.jsonl"
-    began = metrics.stat().st_size if metrics.exists() else 0
-    while process.poll() is None and (metrics.stat().st_size if metrics.exists() else 0) <= began:
+def kill_once(process: subprocess.Popen, out: Path, delay: float, in_save: bool) -> tuple[bool, bool]:
+    """Kill it `delay` seconds after its first step, or in its next save: was it still running, and within a save?"""
+
+    def size() -> int:
+        return notes(out).stat().st_size if notes(out).exists() else 0
+
+    def saves() -> set[tuple[str, int]]:
+        """Those that have begun and not ended, by name and number: what an earlier kill left has another number."""
+        return {(path.name, path.stat().st_ino) for path in (out / "checkpoints").glob("*.partial") if path.exists()}
+
+    began, left = size(), saves()
+    while process.poll() is None and size() <= began:
         time.sleep(0.01)
-    time.sleep(delay)
+    if in_save:
+        while process.poll() is None and saves() <= left:
+            time.sleep(0.0005)
+    else:
+        time.sleep(delay)
     if process.poll() is not None:
         return False, False
     process.send_signal(signal.SIGKILL)
     process.wait()
-    return True, any((out / "checkpoints").glob("*.partial"))
+    return True, not saves() <= left
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--forget", choices=("nothing", "optimizer", "ema"), default="nothing")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     draw, started = random.Random(options.seed), time.perf_counter()
@@ -94,29 +139,34 @@ def main() -> None:
             sys.exit("the run that is not killed fails")
         kills = within = 0
         while kills < options.kills:
-            done, in_save = kill_once(start(data, killed, options.steps), killed, draw.uniform(0, 4))
+            process = start(data, killed, options.steps, options.forget)
+            done, in_save = kill_once(process, killed, draw.uniform(0, 2), kills % WITHIN_SAVE == WITHIN_SAVE - 1)
             if not done:
                 break  # it came to its end
             kills, within = kills + 1, within + in_save
-        if start(data, killed, options.steps).wait():
+        if start(data, killed, options.steps, options.forget).wait():
             sys.exit("the run that was killed cannot go on")
-        ours, theirs = losses(killed), losses(whole)
-        wrong_steps = sum(ours.get(step) != theirs.get(step) for step in ours.keys() | theirs.keys())
+        ours, theirs = losses(killed), {step: found[0] for step, found in losses(whole).items()}
+        replays = sum(len(found) - 1 for found in ours.values())
+        wrong_replays = sum(loss != found[0] for found in ours.values() for loss in found)
+        wrong_steps = sum(set(ours.get(step, [])) != {loss} for step, loss in theirs.items())
         mine, other = hashes(killed, options.steps), hashes(whole, options.steps)
         wrong_files = [name for name in other if mine[name] != other[name]]
     rows = [
-        f"{date.today()}, {platform.machine()}, torch {torch.__version__}, seed {options.seed}",
+        f"{date.today()}, {platform.machine()}, torch {torch.__version__}, seed {options.seed}, "
+        f"forgotten on purpose: {options.forget}",
         "",
-        "| kills | within a save | steps | steps with another loss | files that differ | seconds |",
-        "|---|---|---|---|---|---|",
-        f"| {kills} | {within} | {len(theirs)} | {wrong_steps} | {len(wrong_files)} of {len(other)} | "
-        f"{time.perf_counter() - started:.0f} |",
+        "| kills | within a save | steps | computed again | with another loss | unlike the whole run | files that differ "
+        "| seconds |",
+        "|---|---|---|---|---|---|---|---|",
+        f"| {kills} | {within} | {len(theirs)} | {replays} | {wrong_replays} | {wrong_steps} | "
+        f"{len(wrong_files)} of {len(other)} | {time.perf_counter() - started:.0f} |",
     ]
     text = "\n".join(rows) + "\n"
     print(text)
     if options.out:
         options.out.write_text(text)
-    sys.exit(bool(wrong_steps or wrong_files))
+    sys.exit(bool(wrong_replays or wrong_steps or wrong_files))
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@
 The real command trains a tiny transformer on clips it makes itself, in two stages and with tokens dropped, once whole
 and once killed by SIGKILL: at random times after its first step, and every fourth time as soon as a save has begun.
 Prints a table: kills, how many fell within a save, steps computed more than once and those among them with another
-loss, steps whose loss differs from the whole run's, files of the last checkpoint that differ. Exits 1 if anything does.
+loss, steps whose loss is not that of the whole run, files of the last checkpoint that differ. Exits 1 if anything does.
 
-`--forget optimizer`, or ema, is the saboteur: that part of a checkpoint is not brought back, and the table has to show it.
+`--forget optimizer`, or ema, is the saboteur: that part of a checkpoint is not brought back, which has to show.
 """
 
 import argparse
@@ -156,8 +156,7 @@ def main() -> None:
         f"{date.today()}, {platform.machine()}, torch {torch.__version__}, seed {options.seed}, "
         f"forgotten on purpose: {options.forget}",
         "",
-        "| kills | within a save | steps | computed again | with another loss | unlike the whole run | files that differ "
-        "| seconds |",
+        "| kills | in a save | steps | repeated | other losses | unlike the whole run | files unlike it | seconds |",
         "|---|---|---|---|---|---|---|---|",
         f"| {kills} | {within} | {len(theirs)} | {replays} | {wrong_replays} | {wrong_steps} | "
         f"{len(wrong_files)} of {len(other)} | {time.perf_counter() - started:.0f} |",

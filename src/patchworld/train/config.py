@@ -46,6 +46,7 @@ class TrainConfig(BaseModel):
     threads: PositiveInt | None = None  # that take parts of a step side by side; None: one for each core
     seed: int = Field(0, ge=0, lt=2**63)
     stages: tuple[Stage, ...] = ()  # one after the other; none: all of the data and whole clips from first to last
+    sample_first: bool = False  # judge what there is before the first step: what fine-tuning starts from
     save_minutes: PositiveFloat = 3.0
     sample_minutes: PositiveFloat = 10.0
 

@@ -117,6 +117,8 @@ def train(task: Task[Any], config: TrainConfig, out: Path) -> Path:
     ):
         if config.on_trouble == "rewind":
             save()  # or there may be nothing to go back to
+        if config.sample_first and step == 0:
+            _evaluate(task, ema, out, step, metrics)
         while not interrupted() and progress(config, step, seconds) < 1:
             started = time.perf_counter()
             due = stage_at(config, progress(config, step, seconds))

@@ -164,6 +164,8 @@ def train(task: Task[Any], config: TrainConfig, out: Path) -> Path:
                 "data_fraction": waited / (threads * spent),  # of the threads' time, until data was there
                 "memory_mb": resident_bytes() / 1e6,
             }
+            if torch.cuda.is_available():
+                row["cuda_mb"] = torch.cuda.max_memory_allocated() / 1e6
             _write_row(metrics, row)
             _show(bar, config, row)
             if seconds - sampled > 60 * config.sample_minutes:

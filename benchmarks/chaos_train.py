@@ -12,72 +12,83 @@ loss, steps whose loss is not that of the whole run, files of the last checkpoin
 
 import argparse
 import json
+import multiprocessing
 import os
 import platform
 import random
-import signal
-import subprocess
 import sys
 import tempfile
 import time
 from datetime import date
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from patchworld import cli
+from patchworld.train import TrainConfig, loop
 from patchworld.video import Clip
 
 WITHIN_SAVE = 4  # one kill in so many waits for a save
-# The command, with a checkpoint after every second instead of minutes, and its losses noted wherever they are computed.
-CHILD = """
-import sys
-from patchworld import cli
-from patchworld.train import TrainConfig, loop
-
-TrainConfig.model_fields["save_minutes"].default = 0.015
-TrainConfig.model_rebuild(force=True)
-forget, notes, *arguments = sys.argv[1:]
-add_gradients, load_newest = loop.add_gradients, loop.load_newest
-
-def noted(task, step, *more):
-    answer = add_gradients(task, step, *more)
-    with open(notes, "a") as file:
-        file.write(f"{step} {answer[0].hex()}\\n")
-    return answer
-
-def forgetting(folder, module, ema, optimizer, *more):
-    if forget == "ema":
-        return load_newest(folder, module, {name: mean.clone() for name, mean in ema.items()}, optimizer, *more)
-    state = load_newest(folder, module, ema, optimizer, *more)
-    if forget == "optimizer":
-        optimizer.state.clear()
-    return state
-
-loop.add_gradients, loop.load_newest = noted, forgetting
-loop.matmul_peak = lambda dtype: 1e9  # a figure for people that takes a second of every life
-sys.exit(cli.main(arguments))
-"""
+SAVE_MINUTES = 0.015
+# One process that has imported all and run nothing; the runs are its children, so that killing one costs no import.
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload(["patchworld.cli", "patchworld.model", "patchworld.train"])
 
 
-def make_clips(folder: Path) -> None:
-    """Eight clips of a square that moves, with captions."""
+def command(arguments: list[str], notes: Path, forget: str) -> None:
+    """The real command, with a checkpoint after every second instead of minutes, its losses noted wherever they are
+    computed, and without the part of a checkpoint that is to be forgotten.
+    """
+    sys.stderr = sys.stdout = open(os.devnull, "w")  # noqa: SIM115  progress is of no interest
+    torch.set_num_threads(1)
+    TrainConfig.model_fields["save_minutes"].default = SAVE_MINUTES
+    TrainConfig.model_rebuild(force=True)
+    add_gradients, load_newest = loop.add_gradients, loop.load_newest
+
+    def noted(task, step, *more):
+        answer = add_gradients(task, step, *more)
+        with notes.open("a") as file:
+            file.write(f"{step} {answer[0].hex()}\n")
+        return answer
+
+    def forgetting(folder, module, ema, optimizer, *more):
+        if forget == "ema":
+            return load_newest(folder, module, {name: mean.clone() for name, mean in ema.items()}, optimizer, *more)
+        state = load_newest(folder, module, ema, optimizer, *more)
+        if forget == "optimizer":
+            optimizer.state.clear()
+        return state
+
+    loop.add_gradients, loop.load_newest = noted, forgetting
+    loop.matmul_peak = lambda dtype: 1e9  # a figure for people that takes a second of every life
+    sys.exit(cli.main(arguments))
+
+
+def make_clips(folder: Path, count: int = 8) -> None:
+    """Clips of a square that moves, with captions."""
     folder.mkdir()
-    for number in range(8):
+    for number in range(count):
         pixels = np.full((9, 32, 32, 3), 100, np.uint8)
         for frame in range(9):
-            pixels[frame, 8:16, frame * 2 : frame * 2 + 8] = (30 * number, 200, 40)
+            pixels[frame, 8:16, frame * 2 : frame * 2 + 8] = (30 * number % 256, 200, 40)
         Clip(pixels, 8.0).save(folder / f"{number}.mp4")
         (folder / f"{number}.txt").write_text(f"square {number} moves to the right")
 
 
-def start(data: Path, out: Path, steps: int, forget: str = "nothing") -> subprocess.Popen:
+def start(data: Path, out: Path, steps: int, forget: str = "nothing") -> BaseProcess:
     options = ["--preset", "tiny", "--tokens", "64", "--precision", "fp32", "--sample-minutes", "1000"]
     options += ["--stages", "0.5,1::0.5"]
-    command = ["train", "transformer", "--data", str(data), "--out", str(out), "--steps", str(steps), *options]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    words = [sys.executable, "-c", CHILD, forget, str(notes(out)), *command]
-    return subprocess.Popen(words, env=environment, stderr=subprocess.DEVNULL)
+    words = ["train", "transformer", "--data", str(data), "--out", str(out), "--steps", str(steps), *options]
+    process = processes.Process(target=command, args=(words, notes(out), forget))
+    process.start()
+    return process
+
+
+def fails(process: BaseProcess) -> bool:
+    process.join()
+    return process.exitcode != 0
 
 
 def notes(out: Path) -> Path:
@@ -99,7 +110,7 @@ def hashes(out: Path, steps: int) -> dict[str, str]:
     return {name: entry["sha256"] for name, entry in manifest.items() if name != "state.json"}
 
 
-def kill_once(process: subprocess.Popen, out: Path, delay: float, in_save: bool) -> tuple[bool, bool]:
+def kill_once(process: BaseProcess, out: Path, delay: float, in_save: bool) -> tuple[bool, bool]:
     """Kill it `delay` seconds after its first step, or in its next save: was it still running, and within a save?"""
 
     def size() -> int:
@@ -110,17 +121,17 @@ def kill_once(process: subprocess.Popen, out: Path, delay: float, in_save: bool)
         return {(path.name, path.stat().st_ino) for path in (out / "checkpoints").glob("*.partial") if path.exists()}
 
     began, left = size(), saves()
-    while process.poll() is None and size() <= began:
+    while process.is_alive() and size() <= began:
         time.sleep(0.01)
     if in_save:
-        while process.poll() is None and saves() <= left:
+        while process.is_alive() and saves() <= left:
             time.sleep(0.0005)
     else:
         time.sleep(delay)
-    if process.poll() is not None:
+    if not process.is_alive():
         return False, False
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
     return True, not saves() <= left
 
 
@@ -136,7 +147,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data, whole, killed = (Path(folder) / name for name in ("data", "whole", "killed"))
         make_clips(data)
-        if start(data, whole, options.steps).wait():
+        if fails(start(data, whole, options.steps)):
             sys.exit("the run that is not killed fails")
         kills = within = 0
         while kills < options.kills:
@@ -145,7 +156,7 @@ def main() -> None:
             if not done:
                 break  # it came to its end
             kills, within = kills + 1, within + in_save
-        if start(data, killed, options.steps, options.forget).wait():
+        if fails(start(data, killed, options.steps, options.forget)):
             sys.exit("the run that was killed cannot go on")
         ours, theirs = losses(killed), {step: found[0] for step, found in losses(whole).items()}
         replays = sum(len(found) - 1 for found in ours.values())

@@ -43,11 +43,12 @@ def inject(module: nn.Module, rank: int) -> None:
         raise InputError(f"rank={rank} is out of range: use 1 to {narrowest}, the narrowest matrix of this model")
     try:
         from peft import LoraConfig, inject_adapter_in_model
+        from peft.tuners.lora import LoraLayer
     except ImportError as error:
         raise missing_extra("peft", "train") from error
     inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=list(layers(module))), module)
     for part in module.modules():
-        if hasattr(part, "cast_input_dtype_enabled"):
+        if isinstance(part, LoraLayer):
             part.cast_input_dtype_enabled = False  # autocast chooses the precision, as for every other layer
 
 

@@ -118,9 +118,8 @@ def memory_bytes(plan: Plan, program: float, devices: int = 1) -> dict[str, floa
         # Devices that share the weights gather them block by block, the next one while this one computes.
         "copies in bf16": copies * plan.packs_at_once if devices == 1 else 2 * copies / plan.config.depth,
         "activations": activation_bytes(plan) * plan.packs_at_once,
-        "a checkpoint": 8.0 * plan.learned
-        if devices == 1
-        else 0.0,  # its largest file, the moments, while it is written
+        # Its largest file, the moments, while it is written.
+        "a checkpoint": 8.0 * plan.learned if devices == 1 else 0.0,
         "program": program,
     }
 

@@ -31,14 +31,14 @@ from patchworld.train import TrainConfig, loop
 from patchworld.video import Clip
 
 WITHIN_SAVE = 4  # one kill in so many waits for a save
-SAVE_MINUTES = 0.015
+SAVE_MINUTES = 0.005
 # One process that has imported all and run nothing; the runs are its children, so that killing one costs no import.
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload(["patchworld.cli", "patchworld.model", "patchworld.train"])
 
 
 def command(arguments: list[str], notes: Path, forget: str) -> None:
-    """The real command, with a checkpoint after every second instead of minutes, its losses noted wherever they are
+    """The real command, with a checkpoint three times a second, its losses noted wherever they are
     computed, and without the part of a checkpoint that is to be forgotten.
     """
     sys.stderr = sys.stdout = open(os.devnull, "w")  # noqa: SIM115  progress is of no interest
@@ -152,7 +152,7 @@ def main() -> None:
         kills = within = 0
         while kills < options.kills:
             process = start(data, killed, options.steps, options.forget)
-            done, in_save = kill_once(process, killed, draw.uniform(0, 1), kills % WITHIN_SAVE == WITHIN_SAVE - 1)
+            done, in_save = kill_once(process, killed, draw.uniform(0, 2), kills % WITHIN_SAVE == WITHIN_SAVE - 1)
             if not done:
                 break  # it came to its end
             kills, within = kills + 1, within + in_save

@@ -1,10 +1,13 @@
 """patchworld train: the autoencoder, then the transformer."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
 from patchworld.errors import InputError, first_problem
+
+OWN = Path(__file__).parents[1] / "weights" / "playroom"  # as model.DEFAULT, whose module is slow to import
 
 
 def add(commands: Any) -> None:
@@ -12,7 +15,7 @@ def add(commands: Any) -> None:
         title="parts", metavar="PART", required=True
     )
     autoencoder = train.add_parser("autoencoder", help="train the video autoencoder")
-    _add_training(autoencoder, several=True)
+    add_training(autoencoder, several=True)
     autoencoder.add_argument(
         "--weights", type=Path, metavar="DIR", help="folder of a model to go on from; default: the closed form"
     )
@@ -21,53 +24,36 @@ def add(commands: Any) -> None:
     )
     autoencoder.set_defaults(run=_train_autoencoder, parser=autoencoder)
     transformer = train.add_parser("transformer", help="train the diffusion transformer and its text encoder")
-    _add_training(transformer)
-    transformer.add_argument(
-        "--autoencoder", type=Path, metavar="DIR", help="folder of a trained one; default: patchworld's own"
-    )
-    transformer.add_argument(
-        "--preset",
-        default="small",
-        metavar="NAME",
-        help="tiny, small, base, medium, large, xl, 1b, 3b or 7b; default small",
-    )
-    transformer.add_argument(
-        "--text-encoder",
-        metavar="NAME",
-        help="a Hugging Face text encoder, by name or folder; default: the built-in one",
-    )
-    transformer.add_argument("--process", choices=("flow", "ddpm"), default="flow", help="noise process; default flow")
-    transformer.add_argument(
-        "--tokens", type=int, default=1280, metavar="N", help="video tokens of a pack, four packs a step; default 1280"
-    )
-    transformer.add_argument(
-        "--stages",
-        type=_stages,
-        default=(),
-        metavar="S,S,...",
-        help="parts of the run, each END[:TOKENS[:DROP]]: up to END of the budget (1 is all of it), from samples of at "
-        "most TOKENS tokens, without the part DROP of the tokens of most clips; such as 0.6:80,0.9::0.5,1",
-    )
-    transformer.add_argument(
-        "--base-tokens",
-        type=int,
-        metavar="N",
-        help="of flow: noise levels move with the square root of a clip's tokens over N, larger clips to more noise",
-    )
+    add_training(transformer)
+    add_transformer(transformer)
     transformer.set_defaults(run=_train_transformer, parser=transformer)
+    report = train.add_parser("report", help="curves and samples of a run, as one HTML file")
+    report.add_argument(
+        "run_folder", type=Path, metavar="OUT", help="folder of the run; report.html is written into it"
+    )
+    report.add_argument("--tensorboard", action="store_true", help="also write OUT/tensorboard, for TensorBoard")
+    report.add_argument(
+        "--watch",
+        type=int,
+        nargs="?",
+        const=30,
+        metavar="S",
+        help="write it again every S seconds, default 30, until Ctrl-C",
+    )
+    report.set_defaults(run=_train_report, parser=report)
 
 
-def _add_training(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+def add_training(parser: argparse.ArgumentParser, *, several: bool = False, required: bool = True) -> None:
     parser.add_argument(
         "--data",
         type=Path,
-        required=True,
+        required=required,
         metavar="DIR",
         nargs="+" if several else None,
         help="videos with captions.jsonl, captions.csv or .txt files",
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="folder of the run; the same command continues it"
+        "--out", type=Path, required=required, metavar="DIR", help="folder of the run; the same command continues it"
     )
     parser.add_argument(
         "--minutes", type=float, metavar="M", help="budget in time: the learning rate falls to zero at its end"
@@ -85,6 +71,62 @@ def _add_training(parser: argparse.ArgumentParser, *, several: bool = False) -> 
     )
     parser.add_argument(
         "--sample-minutes", type=float, default=10.0, metavar="M", help="time between contact sheets; default 10"
+    )
+
+
+def add_transformer(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        nargs="?",
+        const=OWN,
+        metavar="DIR",
+        help="go on from the model in this folder, with its sizes, autoencoder, tokenizer and noise process; --weights "
+        "alone means patchworld's own; default: start anew",
+    )
+    parser.add_argument(
+        "--lora",
+        type=int,
+        metavar="RANK",
+        help="learn an adapter of this rank beside the weights; without --weights, those of patchworld's own model",
+    )
+    parser.add_argument(
+        "--freeze",
+        type=lambda text: text.split(","),
+        default=[],
+        metavar="PART,...",
+        help="parts whose weights stay as they are, such as text or denoiser.blocks.0",
+    )
+    parser.add_argument(
+        "--autoencoder", type=Path, metavar="DIR", help="folder of a trained one; default: patchworld's own"
+    )
+    parser.add_argument(
+        "--preset",
+        metavar="NAME",
+        help="tiny, small, base, medium, large, xl, 1b, 3b or 7b; default small",
+    )
+    parser.add_argument(
+        "--text-encoder",
+        metavar="NAME",
+        help="a Hugging Face text encoder, by name or folder; default: the built-in one",
+    )
+    parser.add_argument("--process", choices=("flow", "ddpm"), help="noise process; default flow")
+    parser.add_argument(
+        "--tokens", type=int, default=1280, metavar="N", help="video tokens of a pack, four packs a step; default 1280"
+    )
+    parser.add_argument(
+        "--stages",
+        type=_stages,
+        default=(),
+        metavar="S,S,...",
+        help="parts of the run, each END[:TOKENS[:DROP]]: up to END of the budget (1 is all of it), from samples of at "
+        "most TOKENS tokens, without the part DROP of the tokens of most clips; such as 0.6:80,0.9::0.5,1",
+    )
+    parser.add_argument(
+        "--base-tokens",
+        type=int,
+        metavar="N",
+        help="of flow: noise levels move with the square root of a clip's tokens over N, larger clips to more noise",
     )
 
 
@@ -119,39 +161,92 @@ def _train_autoencoder(options: argparse.Namespace) -> str:
 
 
 def _train_transformer(options: argparse.Namespace) -> str:
+    from patchworld.data import read_dataset
+    from patchworld.train import train
+
+    config, samples = transformer_config(options), read_dataset(options.data)
+    folder = train(transformer_task(options, samples, options.out), config, options.out)
+    return f"{folder}: dream with it by patchworld generate PROMPT -o out.mp4 --model {folder}"
+
+
+def transformer_config(options: argparse.Namespace) -> Any:
+    """The settings of the run; raises InputError for options that cannot be, before any work is done."""
+    from patchworld.dit import PRESETS
+
+    if options.tokens < 1:
+        raise InputError(f"tokens={options.tokens} is too few: give 1 or more; a pack holds at least one clip")
+    if options.weights is None and options.lora is None:
+        if options.preset is not None and options.preset not in PRESETS:
+            raise InputError(f"unknown preset '{options.preset}': known are {', '.join(PRESETS)}")
+        if options.base_tokens is not None and options.process == "ddpm":
+            raise InputError("--base-tokens belongs to flow: leave it out with --process ddpm")
+        return _train_config(options, lr=1e-3)
+    for name in ("autoencoder", "preset", "text_encoder", "process", "base_tokens"):
+        if getattr(options, name) is not None:
+            option = name.replace("_", "-")
+            raise InputError(f"--{option} is decided by the weights that are gone on from: leave it out")
+    # From scratch the first steps are the boldest ones; weights that are good already bear less.
+    return _train_config(options, lr=1e-3 if options.lora else 2e-4, lr_warmup_steps=20, sample_first=True)
+
+
+def transformer_task(options: argparse.Namespace, samples: list, out: Path) -> Any:
+    """What is trained, on `samples`, whose latents are kept in `out`."""
     from tqdm import tqdm
 
-    from patchworld.data import action_names, encode_dataset, read_dataset
+    from patchworld.data import action_names, encode_dataset
     from patchworld.dit import PRESETS
     from patchworld.model import DEFAULT, PROCESSES, load_autoencoder
     from patchworld.shapes import Grid
     from patchworld.text import HuggingFaceTextEncoder
-    from patchworld.train import TransformerTask, train
+    from patchworld.train import LoraTask, TransformerTask, freeze, load_to_learn, new_model
 
-    config = _train_config(options, lr=1e-3)
-    if options.preset not in PRESETS:
-        raise InputError(f"unknown preset '{options.preset}': known are {', '.join(PRESETS)}")
     settings = {} if options.base_tokens is None else {"base_tokens": options.base_tokens}
-    if settings and options.process != "flow":
-        raise InputError(f"--base-tokens belongs to flow: leave it out with --process {options.process}")
-    process = PROCESSES[options.process](**settings)
-    if options.tokens < 1:
-        raise InputError(f"tokens={options.tokens} is too few: give 1 or more; a pack holds at least one clip")
-    autoencoder = load_autoencoder(options.autoencoder or DEFAULT)
-    samples = read_dataset(options.data)
-    _make_folder(options.out)
+    process = PROCESSES[options.process or "flow"](**settings)
+    autoencoder = load_autoencoder(options.weights or options.autoencoder or DEFAULT)
+    _make_folder(out)
     encoded = encode_dataset(
         samples,
         autoencoder,
         autoencoder.grid * Grid(1, 2),
-        options.out / "latents",
+        out / "latents",
         lambda s: tqdm(s, desc="encoding", unit="video", total=len(samples), delay=1),
     )
-    sizes, names = PRESETS[options.preset], action_names(samples)
-    words = HuggingFaceTextEncoder(options.text_encoder) if options.text_encoder else None
-    task = TransformerTask(encoded, autoencoder, process, sizes, {}, names, options.seed, options.tokens, words)
-    folder = train(task, config, options.out)
-    return f"{folder}: dream with it by patchworld generate PROMPT -o out.mp4 --model {folder}"
+    names = action_names(samples)
+    if options.lora is not None:
+        task: TransformerTask = LoraTask(encoded, options.weights, options.lora, options.seed, options.tokens)
+    else:
+        if options.weights is not None:
+            model = load_to_learn(options.weights, names)
+        else:
+            words = HuggingFaceTextEncoder(options.text_encoder) if options.text_encoder else None
+            sizes = PRESETS[options.preset or "small"]
+            model = new_model(encoded, autoencoder, process, sizes, {}, names, options.seed, words)
+        task = TransformerTask(encoded, model, options.seed, options.tokens)
+    freeze(task.module, options.freeze)
+    return task
+
+
+def _train_report(options: argparse.Namespace) -> str:
+    import time
+    from contextlib import suppress
+
+    from patchworld.train.report import write_report, write_tensorboard
+
+    if options.watch is not None and options.watch < 1:
+        raise InputError(f"watch={options.watch} is too short: give 1 second or more")
+    path, seen = write_report(options.run_folder, options.watch), -1
+    with suppress(KeyboardInterrupt):
+        while True:
+            if options.tensorboard:
+                seen = write_tensorboard(options.run_folder, seen)
+            if options.watch is None:
+                break
+            print(f"{path}: written again every {options.watch} s, Ctrl-C ends", end="\r", file=sys.stderr)
+            time.sleep(options.watch)
+            write_report(options.run_folder, options.watch)
+    if options.watch is not None:
+        write_report(options.run_folder)  # which no longer loads itself anew
+    return f"{path}: open it in a browser"
 
 
 def _make_folder(path: Path) -> None:
@@ -161,7 +256,7 @@ def _make_folder(path: Path) -> None:
     path.mkdir(parents=True, exist_ok=True)
 
 
-def _train_config(options: argparse.Namespace, lr: float) -> Any:
+def _train_config(options: argparse.Namespace, lr: float, **more: Any) -> Any:
     from pydantic import ValidationError
 
     from patchworld.train import TrainConfig
@@ -172,6 +267,7 @@ def _train_config(options: argparse.Namespace, lr: float) -> Any:
             lr=lr if options.lr is None else options.lr,
             stages=getattr(options, "stages", ()),  # of the transformer alone
             **{n: getattr(options, n) for n in names},
+            **more,
         )
     except ValidationError as error:
         raise InputError(first_problem(error)) from error

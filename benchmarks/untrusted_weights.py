@@ -1,6 +1,6 @@
 """Weights that a stranger wrote: is each file refused, in how much time and memory?
 
-    python benchmarks/hostile_weights.py [--reader safetensors] [--out FILE]
+    python benchmarks/untrusted_weights.py [--reader safetensors] [--out FILE]
 
 The files of tests/hostile_weights.py and some that are large, each read by a process of its own that has imported all.
 The bar: refused with a reason, within 5 seconds and 300 MB. Exits 1 where it is not met. `--reader safetensors` is the
@@ -80,7 +80,7 @@ def main() -> None:
             reason = json.dumps(reason[:90])[1:-1].replace("|", "/")
             rows.append(f"| {name} | {seconds:.3f} | {megabytes:.0f} | {reason} |")
     head = [
-        f"# benchmarks/hostile_weights.py --reader {options.reader}",
+        f"# benchmarks/untrusted_weights.py --reader {options.reader}",
         "",
         machine(),
         "",

@@ -37,6 +37,7 @@ from patchworld.shapes import Grid
 from patchworld.train import TrainConfig, TransformerTask
 from patchworld.train.loop import add_gradients, averaged, learning_rate, update_average
 from patchworld.train.order import generator
+from patchworld.train.transformer import new_model
 from patchworld.vae import Autoencoder
 
 OPTIONS: dict[str, dict] = {
@@ -103,7 +104,8 @@ def row(name: str, samples: list[LatentSample], autoencoder: Autoencoder, minute
     """Train one option and ask it everything."""
     sizes, process = {**PRESETS["small"], **OPTIONS[name]}, RectifiedFlow()
     names = action_names_of(samples)
-    task = TransformerTask(samples, autoencoder, process, sizes, {}, names, seed=0, tokens_per_pack=TOKENS_PER_PACK)
+    model = new_model(samples, autoencoder, process, sizes, {}, names, seed=0)
+    task = TransformerTask(samples, model, 0, TOKENS_PER_PACK)
     average, steps, speed = train_for(task, minutes)
     tokens = sum(shape.volume for shape in task.shapes) / len(task.shapes)
     with averaged(task.module, average), torch.autocast("cpu", torch.bfloat16):

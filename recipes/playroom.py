@@ -9,9 +9,10 @@ step continues where it was stopped when the same command is run again. OUT/tran
 
 PHOTOGRAPHS is a folder of pictures of your own; without it the autoencoder learns from patterns, letters and shapes.
 
-Sizes and durations are weighted over a run without touching the data: `--stages 0.3:frames=1,0.85:tokens=80,1` learns from clips of up to 80
-tokens (2 s of 64 x 64) for 70 % of the budget, then from all. `0.9::0.5,1` would drop half the tokens of most clips
-until the last tenth, and `--base-tokens 80` moves larger clips to more noise: what these two bring is not measured yet.
+Sizes and durations are weighted over a run without touching the data: the transformer learns from single pictures for
+30 % of its time, then from clips of up to 80 tokens (2 s of 64 x 64), then from all. `--stages 0.9:drop=0.5,1` would
+drop half the tokens of most clips until the last tenth, and `--base-tokens 80` moves larger clips to more noise: what
+these two bring is not measured yet.
 """
 
 import sys

@@ -17,11 +17,13 @@ from patchworld.dit import PRESETS
 from patchworld.shapes import Shape
 from patchworld.train import AutoencoderTask, Stage, TrainConfig, TransformerTask, loop
 from patchworld.train import checkpoint as checkpoints
+from patchworld.train.transformer import new_model
 from patchworld.vae import Autoencoder
 
 SHAPES = (Shape(2, 4, 4), Shape(1, 4, 6), Shape(3, 4, 4), Shape(1, 4, 4))
 SAVE_EVERY = 3
-STEPS = 9  # a whole number of saves
+CHAOS = int(os.environ.get("CHAOS", "1"))  # CHAOS=10: ten times the steps and kills
+STEPS = 9 * CHAOS  # a whole number of saves
 
 
 def transformer_task(folder: Path) -> TransformerTask:
@@ -36,7 +38,8 @@ def transformer_task(folder: Path) -> TransformerTask:
         samples.append(LatentSample(path, shape, 8.0, ("a red square", "红色方块"), None))
     torch.manual_seed(0)
     autoencoder = Autoencoder(TINY_AUTOENCODER)
-    return TransformerTask(samples, autoencoder, RectifiedFlow(), PRESETS["tiny"], TINY_TEXT, (), 0, tokens_per_pack=16)
+    model = new_model(samples, autoencoder, RectifiedFlow(), PRESETS["tiny"], TINY_TEXT, (), 0)
+    return TransformerTask(samples, model, 0, tokens_per_pack=16)
 
 
 def autoencoder_task(folder: Path) -> AutoencoderTask:

@@ -8,6 +8,7 @@ text.safetensors            the text encoder, with tokenizer.json
 
 import hashlib
 import json
+import warnings
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from patchworld.diffusion import DDPM, RectifiedFlow
 from patchworld.dit import DiffusionTransformer, TransformerConfig
 from patchworld.errors import ModelError, first_problem
 from patchworld.generate import OnStep, Sampling, generate
+from patchworld.lora import add_lora, read_lora
 from patchworld.patches import PatchGrid
 from patchworld.recipe import write_recipe
 from patchworld.text import BuiltinTextEncoder, HuggingFaceTextEncoder, TextConfig, Tokenizer
@@ -125,8 +127,11 @@ class Model:
         return Clip(clip.frames, clip.fps, write_recipe(canvas, sampling, self.hash))
 
 
-def load(folder: str | Path | None = None) -> Model:
-    """The model in `folder`, or the one that comes with patchworld. Raises ModelError when it cannot be used."""
+def load(folder: str | Path | None = None, lora: str | Path | None = None, lora_strength: float = 1.0) -> Model:
+    """The model in `folder`, or the one that comes with patchworld, with the adapter in the folder `lora` added.
+
+    Raises ModelError when it cannot be used; an adapter that was trained on another model is warned of.
+    """
     folder = Path(folder) if folder is not None else DEFAULT
     description = _description(folder)
     if not (description.transformer and description.process and (description.text or description.pretrained_text)):
@@ -137,10 +142,25 @@ def load(folder: str | Path | None = None) -> Model:
     autoencoder = load_autoencoder(folder)
     denoiser = DiffusionTransformer(description.transformer)
     _load_weights(denoiser, folder / "transformer.safetensors")
+    text_encoder, name = _load_text_encoder(description, folder), _hash(folder)
+    parts = nn.ModuleDict({"denoiser": denoiser})
+    if isinstance(text_encoder, nn.Module):
+        parts["text"] = text_encoder
+    if lora is not None:
+        name = _add_lora(parts, name, Path(lora), lora_strength)
     # Matrix products run in bfloat16; keeping the weights so saves a conversion at every step.
-    denoiser.bfloat16().eval()
-    text_encoder = _load_text_encoder(description, folder)
-    return Model(autoencoder, denoiser, text_encoder, description.process.settings, _hash(folder))
+    parts.bfloat16().eval()
+    return Model(autoencoder, denoiser, text_encoder, description.process.settings, name)
+
+
+def _add_lora(parts: nn.Module, name: str, folder: Path, strength: float) -> str:
+    """Add an adapter to the model called `name`; returns the name of what it is then."""
+    trained_on = read_lora(folder).model
+    if trained_on != name:
+        warnings.warn(f"{folder} was trained on model {trained_on}, this one is {name}", stacklevel=3)
+    add_lora(parts, folder, strength)
+    weights = (folder / "lora.safetensors").read_bytes()
+    return hashlib.sha256(f"{name} {strength} ".encode() + weights).hexdigest()[:16]
 
 
 def save(model: Model, folder: Path, made_by: dict[str, Any] | None = None) -> None:
@@ -169,7 +189,7 @@ def _load_text_encoder(description: Description, folder: Path) -> BuiltinTextEnc
         return HuggingFaceTextEncoder(description.pretrained_text.name, description.pretrained_text.max_tokens)
     text_encoder = BuiltinTextEncoder(description.text, Tokenizer.load(folder / "tokenizer.json"))
     _load_weights(text_encoder, folder / "text.safetensors")
-    return text_encoder.bfloat16().eval()
+    return text_encoder
 
 
 def load_autoencoder(folder: Path) -> Autoencoder:

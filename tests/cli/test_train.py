@@ -114,3 +114,29 @@ def test_latents_that_a_full_disk_cut_off_are_not_kept(model, videos, run):
     assert status == 1
     assert re.search(r"patchworld: mind/latents/\S+ cannot be written: file too large", err)
     assert run(*command, "--steps", 1)[0] == 0
+
+
+def test_weights_are_gone_on_from_and_judged_before_and_after(run, model, videos):
+    words = ("--data", videos, "--weights", model, "--steps", 2, "--tokens", 16, "--freeze", "text")
+    status, out, err = run("train", "transformer", *words, "--out", "runs")
+    assert (status, out) == (
+        0,
+        "runs/model: dream with it by patchworld generate PROMPT -o out.mp4 --model runs/model\n",
+    )
+    assert "step 0: held_out_loss" in err
+    assert "step 2: held_out_loss" in err
+    assert run("train", "report", "runs", "--tensorboard")[:2] == (0, "runs/report.html: open it in a browser\n")
+    assert Path("runs/report.html").stat().st_size > 5000
+    assert len(list(Path("runs/tensorboard").iterdir())) == 1
+
+
+@pytest.mark.parametrize("option", ["--autoencoder", "--preset", "--text-encoder", "--process", "--base-tokens"])
+def test_what_the_weights_decide_cannot_be_asked_for(refused, model, videos, option):
+    value = {"--process": "flow", "--base-tokens": "80"}.get(option, "tiny")
+    words = ("--data", videos, "--out", "runs", "--weights", model, "--steps", 2, option, value)
+    assert f"{option} is decided by the weights" in refused("train", "transformer", *words)
+
+
+def test_the_report_of_what_is_no_run_is_refused(refused):
+    assert "metrics.jsonl does not exist" in refused("train", "report", "runs")
+    assert "watch=0 is too short" in refused("train", "report", "runs", "--watch", 0)

@@ -1,8 +1,10 @@
 import numpy as np
+import pytest
 import torch
 from tiny import moving_square
 
 from patchworld.data import LatentSample, Sample, encode_dataset, training_clips
+from patchworld.errors import InputError
 from patchworld.shapes import Grid, Shape
 
 GRID = Grid(4, 16)
@@ -51,3 +53,25 @@ def test_the_beginning_of_a_sample_is_that_of_its_latent(tmp_path):
     assert first.actions == (("none",),)
     np.testing.assert_array_equal(first.latent().numpy(), latent[:, :1])
     assert sample.beginning(None) == sample == sample.beginning(9)
+
+
+def test_a_damaged_video_is_left_out_and_told_of(tiny_model, tmp_path):
+    paths = [tmp_path / f"{number}.mp4" for number in range(3)]
+    for path in paths:
+        moving_square(5).save(path)
+    paths[1].write_bytes(paths[1].read_bytes()[:700])
+    samples = [Sample(path, (path.name,)) for path in paths]
+    for _ in range(2):  # found again by the next run
+        with pytest.warns(UserWarning, match=r"left out, 1 of 3 videos so far: .*1\.mp4"):
+            encoded = encode_dataset(samples, tiny_model.autoencoder, GRID, tmp_path / "cache")
+        assert [sample.captions for sample in encoded] == [("0.mp4",), ("2.mp4",)]
+
+
+def test_damaged_latents_are_told_of(tiny_model, tmp_path):
+    moving_square(5).save(tmp_path / "a.mp4")
+    (sample,) = encode_dataset([Sample(tmp_path / "a.mp4", ("",))], tiny_model.autoencoder, GRID, tmp_path / "cache")
+    content = sample.path.read_bytes()
+    for damaged in (content[:-9], content[:40], b"", b"x" * len(content)):
+        sample.path.write_bytes(damaged)
+        with pytest.raises(InputError, match=r"npy is damaged .* delete .*cache"):
+            sample.latent()

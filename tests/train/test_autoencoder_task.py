@@ -63,3 +63,15 @@ def test_crops_are_a_function_of_seed_and_part(samples):
     for part in first.parts(3):
         assert torch.equal(first._crop(*part), again._crop(*part))
     assert any(first._crop(*part).shape != other._crop(*part).shape for part in first.parts(3))
+
+
+@pytest.mark.filterwarnings("ignore:left out")
+def test_a_damaged_video_is_left_out_and_what_is_learned_does_not_depend_on_when_it_was_found(samples, tmp_path):
+    damaged = samples[1].path
+    damaged.write_bytes(damaged.read_bytes()[:700])
+    task, later = (AutoencoderTask({"squares": samples}, TINY, 0, fresh=False) for _ in range(2))
+    crops = [task._crop(0, number) for number in range(12)]
+    assert list(task.unreadable.found) == [damaged]
+    assert torch.equal(later._crop(0, 11), crops[11])
+    assert all(str(damaged) not in task.names((0, number)) for number in range(12))
+    assert task.evaluate(tmp_path, 0).keys() == {"psnr squares", "ssim squares"}

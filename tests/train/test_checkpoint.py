@@ -2,6 +2,7 @@ import errno
 import os
 import random
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -204,87 +205,187 @@ def test_a_file_that_may_not_grow_leaves_the_checkpoint_before_it(tmp_path):
     assert Run().load(tmp_path)["step"] == 1
 
 
-class Disk:
-    """What a power cut may leave behind: records the folder before and after every fsync, rename and removal.
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of its own, of 160 kB: a file system in memory."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=160k", "tmpfs", str(place)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting needs another user")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
 
-    `states()` are all prefixes, each as written, and with every file that was not brought to the disk gone, empty or
-    torn; a rename whose folder was not brought to the disk has happened or has not, since both prefixes are there.
+
+def test_a_full_disk_leaves_the_checkpoints_and_the_run_goes_on_when_there_is_room(small_disk):
+    folder = small_disk / "checkpoints"
+    run = Run().learn(1).save(folder).learn(1).save(folder)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    room = shutil.disk_usage(small_disk).free
+    for left in range(0, 20_000, 4096):  # from none to nearly enough
+        (small_disk / "filler").write_bytes(bytes(room - left))
+        with pytest.raises(RunError, match=r"No space left on device.*make room for [\d,]+ bytes and run the same"):
+            Run.save(run.learn(1), folder)
+        assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+        assert not list(folder.glob("*.partial"))
+        (small_disk / "filler").unlink()
+    run.save(folder)
+    assert Run().load(folder)["step"] == run.step
+
+
+def test_a_disk_that_became_read_only_is_told_of(small_disk):
+    folder = small_disk / "checkpoints"
+    run = Run().learn(1).save(folder)
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(RunError, match=r"Read-only file system.*make the folder writable"):
+        run.learn(1).save(folder)
+    assert Run().load(folder)["step"] == 1
+    subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
+    assert Run().load(run.save(folder) and folder)["step"] == 2
+
+
+TORN = 40  # places at which a file may be cut
+
+
+class Disk:
+    """What a power cut may leave of a folder: it is noted before and after every fsync, rename and removal.
+
+    What is certain is what was brought to the disk: the content of a file by an fsync of the file; its name, renames
+    and removals by an fsync of the folder they are in. All else has happened or has not, each thing for itself.
     """
 
     def __init__(self, folder, monkeypatch):
-        self.folder, self.synced, self.prefixes = folder, {}, []
-        self.note()
-        self.synced = self.prefixes.pop()[0]  # what is there at first is on the disk
+        self.folder = folder
+        self.contents = self.files()  # that are certain, by name
+        self.names = set(self.contents)
+        self.undoing = []  # of renames and removals that are not certain: (folder, what takes one back)
+        self.moments = []
         fsync, replace, rmtree = os.fsync, os.replace, shutil.rmtree
 
         def synced(descriptor):
             self.note()
             path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
             if path.is_file():
-                self.synced[str(path.relative_to(folder))] = path.read_bytes()
+                self.contents[str(path.relative_to(folder))] = path.read_bytes()
+            else:
+                self.names |= {name for name in self.files() if (folder / name).parent == path}
+                self.undoing = [(place, undo) for place, undo in self.undoing if place != path]
             fsync(descriptor)
             self.note()
 
         def renamed(old, new):
             self.note()
             replace(old, new)
+            place = Path(new).parent
             old, new = (str(Path(path).relative_to(folder)) for path in (old, new))
-            self.synced = {
-                new + path.removeprefix(old) if path.startswith(old + "/") else path: content
-                for path, content in self.synced.items()
-            }
+            self.contents, self.names = moved(self.contents, old, new), set(moved(dict.fromkeys(self.names), old, new))
+            self.undoing.append((place, lambda files: moved(files, new, old)))
             self.note()
 
         def removed(path, *args, **options):
             for file in sorted(Path(path).glob("*")):  # one after the other, so that it may stop anywhere
+                gone = {str(file.relative_to(folder)): file.read_bytes()}
+                self.undoing.append((Path(path), lambda files, gone=gone: {**files, **gone}))
                 file.unlink()
                 self.note()
             rmtree(path, *args, **options)
+            self.note()
 
         monkeypatch.setattr(os, "fsync", synced)
         monkeypatch.setattr(os, "replace", renamed)
         monkeypatch.setattr(shutil, "rmtree", removed)
 
+    def files(self):
+        return {str(p.relative_to(self.folder)): p.read_bytes() for p in self.folder.rglob("*") if p.is_file()}
+
     def note(self):
-        files = [path for path in self.folder.rglob("*") if path.is_file()]
-        self.prefixes.append(({str(p.relative_to(self.folder)): p.read_bytes() for p in files}, dict(self.synced)))
+        self.moments.append((self.files(), dict(self.contents), set(self.names), [undo for _, undo in self.undoing]))
 
     def states(self):
-        for written, synced in self.prefixes:
-            yield written
-            loose = [path for path, content in written.items() if synced.get(path) != content]
-            for path in loose:
-                whole = written[path]
-                torn = [whole[: len(whole) * part // 8] for part in range(8)]
-                for left in (None, bytes(len(whole)), *torn):
-                    state = {p: c for p, c in written.items() if p != path}
-                    yield state if left is None else {**state, path: left}
-            if loose:
-                yield {path: content for path, content in written.items() if path not in loose}
+        """(whether the save was over, the files that are left), for every moment and all that is not certain then."""
+        self.note()
+        for number, (written, contents, names, undoing) in enumerate(self.moments, 1):
+            over = number == len(self.moments)
+            yield over, written
+            for path, whole in written.items():
+                if path not in names or path not in contents:
+                    yield over, {other: content for other, content in written.items() if other != path}
+                if contents.get(path) != whole:
+                    for part in [bytes(len(whole)), *(whole[: len(whole) * part // TORN] for part in range(TORN))]:
+                        yield over, {**written, path: part}
+            loose = [path for path, content in written.items() if contents.get(path) != content]
+            if len(loose) > 1:
+                yield over, {path: content for path, content in written.items() if path not in loose}
+            for undo in undoing:
+                yield over, undo(written)
+            everything = written
+            for undo in reversed(undoing):
+                everything = undo(everything)
+                yield over, everything
 
 
-def test_a_power_cut_at_any_moment_of_a_save_leaves_the_old_or_the_new_checkpoint(tmp_path, monkeypatch):
+def moved(files, old, new):
+    return {new + path.removeprefix(old) if path.startswith(old + "/") else path: v for path, v in files.items()}
+
+
+def after_power_cuts(tmp_path, monkeypatch, saves=2):
+    """Each state that a power cut in a save may leave: (whether the save was over, the step that is gone on from)."""
     folder = tmp_path / "checkpoints"
-    run = Run().learn(1).save(folder)
-    run.learn(1).save(folder)
-    old = run.numbers()
+    folder.mkdir()
+    run, numbers = Run(), {0: None}
+    for _ in range(saves):
+        numbers[run.step] = run.learn(1).save(folder).numbers()
+        numbers[run.step] = run.numbers()
     with monkeypatch.context() as patch:
         disk = Disk(folder, patch)
-        new = run.learn(1).save(folder).numbers()
-    seen, count = set(), 0
-    for count, state in enumerate(disk.states(), 1):
-        left = tmp_path / f"left-{count}"
+        numbers[run.step] = run.learn(1).save(folder).numbers()
+        numbers[run.step] = run.numbers()
+        states = list(disk.states())
+    for number, (over, state) in enumerate(reversed(states)):
+        left = tmp_path / f"left-{number}"
         for path, content in state.items():
             (left / path).parent.mkdir(parents=True, exist_ok=True)
             (left / path).write_bytes(content)
         found = Run(seed=1)
-        found.load(left)
-        assert found.numbers() in (old, new), (count, sorted(state))
-        found.learn(1).save(left)
-        seen.add(found.step - 1)
-        shutil.rmtree(left)
-    assert seen == {2, 3}
-    assert count > 60
+        step = (found.load(left) or {"step": 0})["step"]
+        assert step == 0 or found.numbers() == numbers[step], sorted(state)
+        if number % 50 == 0:
+            found.learn(1).save(left)
+            assert Run().load(left)["step"] == step + 1
+        shutil.rmtree(left, ignore_errors=True)
+        yield over, step
+
+
+@pytest.mark.parametrize("saves", [0, 2])
+def test_a_power_cut_at_any_moment_of_a_save_leaves_the_old_or_the_new_checkpoint(tmp_path, monkeypatch, saves):
+    found = list(after_power_cuts(tmp_path, monkeypatch, saves))
+    assert {step for _, step in found} == {saves, saves + 1}
+    assert {step for over, step in found if over} == {saves + 1}  # and after the save the new one
+    assert len(found) >= 250
+
+
+def not_synced(monkeypatch, *kinds):
+    """Saboteurs: `_sync` that passes over files, over the new folder, or over the folder of checkpoints."""
+
+    def sync(path, real=checkpoint._sync):
+        kind = "files" if path.is_file() else "new folder" if path.suffix == ".partial" else "folder"
+        if kind not in kinds:
+            real(path)
+
+    monkeypatch.setattr(checkpoint, "_sync", sync)
+
+
+@pytest.mark.parametrize("forgotten", ["files", "new folder", "folder"])
+def test_the_test_sees_what_is_not_brought_to_the_disk(tmp_path, monkeypatch, forgotten):
+    not_synced(monkeypatch, forgotten)
+    assert (True, 2) in after_power_cuts(tmp_path, monkeypatch)  # the save is over, its checkpoint may be lost
+
+
+def test_the_test_sees_a_checkpoint_that_is_taken_for_whole(tmp_path, monkeypatch):
+    not_synced(monkeypatch, "files")
+    monkeypatch.setattr(checkpoint, "find_fault", lambda path: None)
+    with pytest.raises((AssertionError, InputError, ValueError)):
+        list(after_power_cuts(tmp_path, monkeypatch))
 
 
 def test_all_files_are_on_the_disk_before_the_checkpoint_has_its_name(tmp_path, monkeypatch):

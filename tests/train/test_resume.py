@@ -7,9 +7,9 @@ import signal
 
 import pytest
 import tiny_runs
-from tiny_runs import STEPS
+from tiny_runs import CHAOS, STEPS
 
-KILLS = 5
+KILLS = 5 * CHAOS
 # One process that has imported all and run nothing; the runs are its children, so that killing one costs no import.
 processes = multiprocessing.get_context("forkserver")
 processes.set_forkserver_preload(["tiny_runs"])

@@ -17,6 +17,7 @@ from patchworld.shapes import Grid
 from patchworld.text import HuggingFaceTextEncoder
 from patchworld.train import Stage, TrainConfig, TransformerTask, train
 from patchworld.train.order import generator
+from patchworld.train.transformer import new_model
 
 
 @pytest.fixture
@@ -29,13 +30,10 @@ def make_task(tiny_model, tmp_path):
         samples.append(Sample(path, ("a red square", "红色方块"), ("none", *("push",) * (frames - 1))))
     encoded = encode_dataset(samples, tiny_model.autoencoder, Grid(4, 16), tmp_path / "latents")
 
-    def make(process=None, seed=0, **options):
-        autoencoder = tiny_model.autoencoder
-        names = action_names(samples)
-        sizes = PRESETS["tiny"]
-        return TransformerTask(
-            encoded, autoencoder, process or RectifiedFlow(), sizes, TINY_TEXT, names, seed, **options
-        )
+    def make(process=None, seed=0, text_encoder=None, **options):
+        process, names = process or RectifiedFlow(), action_names(samples)
+        parts = (tiny_model.autoencoder, process, PRESETS["tiny"], TINY_TEXT, names, seed, text_encoder)
+        return TransformerTask(encoded, new_model(encoded, *parts), seed, **options)
 
     return make
 

@@ -62,6 +62,13 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_lora(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--lora", type=Path, metavar="DIR", help="folder of an adapter to add to the model")
+    parser.add_argument(
+        "--lora-strength", type=float, default=1.0, metavar="S", help="how much of it to add; default 1, all of it"
+    )
+
+
 def size(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"(\d{1,9})[xX×](\d{1,9})", text)
     if not match:

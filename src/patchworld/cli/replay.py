@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from patchworld.cli.generate import dream
-from patchworld.cli.parser import add_model, add_output
+from patchworld.cli.parser import add_lora, add_model, add_output
 from patchworld.errors import InputError
 
 
@@ -14,6 +14,7 @@ def add(commands: Any) -> None:
     replay.add_argument("video", type=Path, metavar="FILE", help="a file written by patchworld generate")
     add_output(replay, required=False)
     add_model(replay)
+    add_lora(replay)
     replay.set_defaults(run=_replay, parser=replay)
 
 
@@ -29,6 +30,6 @@ def _replay(options: argparse.Namespace) -> str:
     canvas, sampling = follow_recipe(before.recipe)
     out = options.out or options.video.with_stem(options.video.stem + "-replay")
     check_output(out, size=canvas.size, fps=canvas.fps, num_frames=canvas.frames)
-    after = read(dream(options.model, canvas, sampling, before.recipe.get("model")).save(out))
+    after = read(dream(options, canvas, sampling, before.recipe.get("model")).save(out))
     same = before.frames.shape == after.frames.shape and np.array_equal(before.frames, after.frames)
     return f"{out}: {'the same frames again' if same else 'frames differ: another machine, version or file format'}"

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 
 from patchworld.data.dataset import Sample
+from patchworld.data.unreadable import Unreadable
+from patchworld.errors import InputError, MediaError
 from patchworld.shapes import Grid, Shape
 from patchworld.vae import Autoencoder, encode_clip
 from patchworld.video import Clip, frames, probe
@@ -35,7 +37,13 @@ class LatentSample:
     actions: tuple[tuple[str, ...], ...] | None  # names of the actions in each latent frame
 
     def latent(self) -> Tensor:
-        return torch.from_numpy(np.load(self.path)).float()[:, : self.shape.frames]
+        try:
+            latent = torch.from_numpy(np.load(self.path)).float()
+        except (ValueError, EOFError) as error:
+            raise InputError(
+                f"{self.path} is damaged ({error}): delete {self.path.parent} and run the same command again"
+            ) from error
+        return latent[:, : self.shape.frames]
 
     def beginning(self, frames: int | None) -> "LatentSample":
         """Its first `frames` latent frames, which know nothing of those after them; all of it for None."""
@@ -69,17 +77,22 @@ def encode_dataset(
     """Latents of all samples on the token `grid`, from `cache` where an earlier run has written them.
 
     A file is known by the content of the weights and by path, size and time of the video, so a changed video or
-    another autoencoder is encoded anew.
+    another autoencoder is encoded anew. A video that cannot be read is left out, see `Unreadable`.
     """
+    unreadable = Unreadable(len(samples))
     cache.mkdir(parents=True, exist_ok=True)
     weights = _fingerprint(autoencoder)
 
-    def index_of(sample: Sample) -> Path:
+    def index_of(sample: Sample) -> Path | None:
         stat = sample.path.stat()
         key = f"{weights} {grid} {sample.path.resolve()} {stat.st_size} {stat.st_mtime_ns}"
         index = cache / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
-        if not index.exists():
-            _encode_sample(sample, autoencoder, grid, index)
+        try:
+            if not index.exists():
+                _encode_sample(sample, autoencoder, grid, index)
+        except MediaError as error:
+            unreadable.leave_out(sample.path, error)
+            return None
         return index
 
     encoded = []
@@ -87,7 +100,7 @@ def encode_dataset(
     with ThreadPoolExecutor(torch.get_num_threads(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
         indices = list(progress(pool.map(index_of, samples)))
     for sample, index in zip(samples, indices, strict=True):
-        for part in json.loads(index.read_text()):
+        for part in [] if index is None else json.loads(index.read_text()):
             actions = None
             if sample.actions:
                 actions = _actions_by_latent_frame(sample.actions, part["start"], part["shape"][0])

@@ -2,7 +2,18 @@
 
 from patchworld.train.autoencoder import AutoencoderTask
 from patchworld.train.config import Stage, TrainConfig
+from patchworld.train.fine_tune import LoraTask, freeze, load_to_learn
 from patchworld.train.loop import train
-from patchworld.train.transformer import TransformerTask
+from patchworld.train.transformer import TransformerTask, new_model
 
-__all__ = ["AutoencoderTask", "Stage", "TrainConfig", "TransformerTask", "train"]
+__all__ = [
+    "AutoencoderTask",
+    "LoraTask",
+    "Stage",
+    "TrainConfig",
+    "TransformerTask",
+    "freeze",
+    "load_to_learn",
+    "new_model",
+    "train",
+]

@@ -4,13 +4,15 @@ import math
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from patchworld.data import Sample, training_clips
+from patchworld.data import Sample, Unreadable, training_clips
+from patchworld.errors import MediaError
 from patchworld.model import save_autoencoder
 from patchworld.shapes import Shape
 from patchworld.train.loop import Loss
@@ -62,6 +64,7 @@ class AutoencoderTask:
             kept = len(samples) - min(HELD_OUT, len(samples) // 10)
             self.samples += samples[:kept]
             self.held_out[name] = samples[kept:] or samples[:1]
+        self.unreadable = Unreadable(sum(len(samples) for samples in datasets.values()))
         self.seed, self.crops_per_step = seed, crops_per_step
         torch.manual_seed(seed)
         self.module = start if isinstance(start, Autoencoder) else Autoencoder(start)
@@ -95,7 +98,7 @@ class AutoencoderTask:
         return Loss(loss, latent[0, 0].numel(), self._flops(pixels), waited)
 
     def names(self, part: tuple[int, int]) -> list[str]:
-        return [str(self._drawn(generator(self.seed, *part, 1)).path)]
+        return [str(self._read_crop(*part)[0].path)]
 
     def evaluate(self, folder: Path, step: int) -> dict[str, float]:
         """PSNR and SSIM of the held-out clips of each data set."""
@@ -103,13 +106,19 @@ class AutoencoderTask:
         for name, samples in self.held_out.items():
             pairs = []
             for sample in samples:
-                clip = next(iter(training_clips(sample)))
+                try:
+                    clip = next(iter(training_clips(sample)))
+                except MediaError as error:
+                    self.unreadable.leave_out(sample.path, error)
+                    continue
                 latent = encode_clip(self.module, clip)
                 pairs.append((clip, decode_clip(self.module, latent, Shape(*clip.frames.shape[:3]), clip.fps)))
             shown += [clip for pair in pairs[:4] for clip in pair]
-            figures[f"psnr {name}"] = sum(psnr(a, b) for a, b in pairs) / len(pairs)
-            figures[f"ssim {name}"] = sum(ssim(a, b) for a, b in pairs) / len(pairs)
-        contact_sheet(shown, folder / f"step-{step:08d}.png")
+            if pairs:
+                figures[f"psnr {name}"] = sum(psnr(a, b) for a, b in pairs) / len(pairs)
+                figures[f"ssim {name}"] = sum(ssim(a, b) for a, b in pairs) / len(pairs)
+        if shown:
+            contact_sheet(shown, folder / f"step-{step:08d}.png")
         return figures
 
     def export(self, folder: Path) -> None:
@@ -117,23 +126,32 @@ class AutoencoderTask:
             self._normalise()
         save_autoencoder(self.module, folder)
 
-    def _drawn(self, draw: torch.Generator) -> Sample:
-        return self.samples[int(torch.randint(len(self.samples), (), generator=draw))]
-
     def _crop(self, step: int, number: int) -> Tensor:
         """A random window of a random sample, on the grid: (1, 3, f, h, w)."""
-        draw = generator(self.seed, step, number, 1)
-        path = self._drawn(draw).path
-        info = probe(path)
-        seconds = MOST.frames / info.fps
-        start = max(0.0, info.duration - seconds) * float(torch.rand((), generator=draw))
-        frames = read(path, start=start, end=start + seconds).frames
+        _, frames, draw = self._read_crop(step, number)
         for axis, (most, unit) in enumerate(zip(MOST, (TIME, SPACE, SPACE), strict=True)):
             length = min(frames.shape[axis], most)
             length = 1 + (length - 1) // unit * unit if axis == 0 else max(length // unit * unit, 1)
             first = int(torch.randint(frames.shape[axis] - length + 1, (), generator=draw))
             frames = frames.take(range(first, first + length), axis)
         return pad(to_pixels(frames, self.module.latent_mean.device), self.module.grid)
+
+    def _read_crop(self, step: int, number: int, again: int = 0) -> tuple[Sample, np.ndarray, torch.Generator]:
+        """A random sample, its frames around a random time, and the generator for what is still to be drawn.
+
+        Where a video cannot be read another one is drawn, always the same one: it is tried each time it is drawn, since
+        what was found before a run was stopped must not change what it learns from afterwards.
+        """
+        draw = generator(self.seed, step, number, 1, *(0,) * again)
+        sample = self.samples[int(torch.randint(len(self.samples), (), generator=draw))]
+        try:
+            info = probe(sample.path)
+            seconds = MOST.frames / info.fps
+            start = max(0.0, info.duration - seconds) * float(torch.rand((), generator=draw))
+            return sample, read(sample.path, start=start, end=start + seconds).frames, draw
+        except MediaError as error:
+            self.unreadable.leave_out(sample.path, error)
+            return self._read_crop(step, number, again + 1)
 
     def _kept(self, step: int, number: int) -> int:
         """How many leading channels the decoder gets to see: all of them, or fewer, so that channels stay in the order

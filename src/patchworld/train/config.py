@@ -51,6 +51,7 @@ class TrainConfig(BaseModel):
     sequence: PositiveInt = 1  # ranks that share the tokens of one part
     seed: int = Field(0, ge=0, lt=2**63)
     stages: tuple[Stage, ...] = ()  # one after the other; none: all of the data and whole clips from first to last
+    sample_first: bool = False  # judge what there is before the first step: what fine-tuning starts from
     save_minutes: PositiveFloat = 3.0
     sample_minutes: PositiveFloat = 10.0
 

@@ -129,6 +129,8 @@ def _train(task: Task[Any], config: TrainConfig, out: Path, ranks: Ranks) -> Pat
     ):
         if config.on_trouble == "rewind":
             save()  # or there may be nothing to go back to
+        if config.sample_first and step == 0:
+            _evaluate(task, spread, ema, out, step, metrics, ranks)
         while not ranks.any(interrupted()) and progress(config, step, seconds) < 1:
             started = time.perf_counter()
             due = stage_at(config, progress(config, step, seconds))
@@ -176,6 +178,8 @@ def _train(task: Task[Any], config: TrainConfig, out: Path, ranks: Ranks) -> Pat
                 "data_fraction": waited / (threads * ranks.size * spent),  # of their time, until data was there
                 "memory_mb": resident_bytes() / 1e6,
             }
+            if torch.cuda.is_available():
+                row["cuda_mb"] = torch.cuda.max_memory_allocated() / 1e6
             _write_row(metrics, row)
             _show(bar, config, row)
             if seconds - sampled > 60 * config.sample_minutes:

@@ -21,12 +21,17 @@ _ADAMW = {
 _MUON = {"momentum_buffer": torch.zeros_like}
 
 
+def is_hidden_matrix(name: str, parameter: Tensor) -> bool:
+    """Whether Muon moves it, where it is asked for."""
+    return ".blocks." in f".{name}" and parameter.ndim == 2
+
+
 class Optimizer:
     """One or two of PyTorch's optimizers as one."""
 
     def __init__(self, module: nn.Module, config: TrainConfig) -> None:
         named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
-        inside = [p for name, p in named if config.optimizer == "muon" and ".blocks." in f".{name}" and p.ndim == 2]
+        inside = [p for name, p in named if config.optimizer == "muon" and is_hidden_matrix(name, p)]
         chosen = {id(p) for p in inside}
         rest = [p for _, p in named if id(p) not in chosen]
         decay = config.weight_decay

@@ -1,5 +1,6 @@
 """Training the transformer, with its text encoder, on packs of encoded clips."""
 
+import itertools
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,36 +63,22 @@ class TransformerTask:
     def __init__(
         self,
         samples: list[LatentSample],
-        autoencoder: Autoencoder,
-        process: RectifiedFlow | DDPM,
-        sizes: dict[str, int],
-        text_sizes: dict[str, int],
-        actions: tuple[str, ...],
+        model: Model,
         seed: int,
         tokens_per_pack: int = TOKENS_PER_PACK,
-        text_encoder: HuggingFaceTextEncoder | None = None,
         packs_per_step: int = PACKS_PER_STEP,
     ) -> None:
-        """`sizes` and `text_sizes` are fields of TransformerConfig and TextConfig, `actions` the names in the data.
-
-        A pretrained `text_encoder` stays as it is; without one, the built-in one learns with the denoiser.
-        """
-        torch.manual_seed(seed)
-        self.text_encoder = text_encoder or _new_text_encoder(samples, text_sizes)
-        sizes = {"latent_channels": min(MOST_CHANNELS, autoencoder.latent_channels), "linear_guess": True, **sizes}
-        outputs = process.num_outputs(TransformerConfig(**sizes).num_inputs)
-        config = TransformerConfig(num_outputs=outputs, text_width=self.text_encoder.width, actions=actions, **sizes)
-        self.denoiser = DiffusionTransformer(config)
+        """Train the denoiser of `model`, a new one or one to go on from; the built-in text encoder learns with it."""
+        self.autoencoder, self.denoiser = model.autoencoder, model.denoiser
+        self.text_encoder, self.process = model.text_encoder, model.process
+        self.seed, self.patch, self.actions = seed, model.patch, model.denoiser.config.actions
         self.module = nn.ModuleDict({"denoiser": self.denoiser})
         if isinstance(self.text_encoder, nn.Module):
             self.module["text"] = self.text_encoder
-        self.autoencoder, self.process, self.seed, self.patch = autoencoder, process, seed, config.grid
         held_out = min(HELD_OUT, len(samples) // 10)
         self.all_samples = samples[: len(samples) - held_out]
         self.held_out = samples[len(samples) - held_out :] or samples[:1]
-        if config.linear_guess:
-            tokens = torch.cat([patchify(self._latent(sample), self.patch) for sample in samples[:CLIPS_FOR_VARIANCE]])
-            self.denoiser.token_variance = tokens.square().mean(0)  # the mean is zero
+        self.made_by = {"samples": len(self.all_samples), "seed": seed}
         self.tokens_per_pack, self.packs_per_step = tokens_per_pack, packs_per_step
         self.begin_stage(Stage(), 0)
 
@@ -160,7 +147,7 @@ class TransformerTask:
             torch.cat([cap[kept] for cap, kept in views]),
             torch.cat(levels),
             captions,
-            torch.cat(actions) if self.denoiser.config.actions else None,
+            torch.cat(actions) if self.actions else None,
         )
 
     def mean_loss(self, batch: Batch) -> tuple[Tensor, int, tuple[int, ...]]:
@@ -176,7 +163,8 @@ class TransformerTask:
     def evaluate(self, folder: Path, step: int) -> dict[str, float]:
         """The loss on held-out clips, always with the same noise, and a contact sheet of fixed prompts."""
         total, count = 0.0, 0
-        for number, sample in enumerate(self.held_out):
+        judged = max(HELD_OUT, len(self.held_out))  # few clips are judged several times, with other noise
+        for number, sample in enumerate(itertools.islice(itertools.cycle(self.held_out), judged)):
             loss, dreamed, _ = self.mean_loss(self.batch([sample], [generator(self.seed, number, 4)]))
             total, count = total + loss.item() * dreamed, count + dreamed
         model = self.model()
@@ -190,7 +178,7 @@ class TransformerTask:
         return {"held_out_loss": total / count}
 
     def export(self, folder: Path) -> None:
-        save(self.model(), folder, {"samples": len(self.all_samples), "seed": self.seed})
+        save(self.model(), folder, self.made_by)
 
     def model(self) -> Model:
         return Model(self.autoencoder, self.denoiser, self.text_encoder, self.process)
@@ -212,7 +200,7 @@ class TransformerTask:
 
     def _actions(self, sample: LatentSample, draw: torch.Generator) -> Tensor:
         """How much of each token frame each action fills, (token frames, actions); zero where nothing is said."""
-        names = self.denoiser.config.actions
+        names = self.actions
         row = torch.zeros(sample.shape.frames, len(names))
         if names and float(torch.rand((), generator=draw)) >= NO_ACTIONS:
             for frame, done in enumerate(sample.actions or ()):
@@ -221,7 +209,10 @@ class TransformerTask:
         return torch.stack([row[0], *(part.mean(0) for part in row[1:].split(self.patch.time) if len(part))])
 
     def _flops(self, lengths: tuple[int, ...], text_lengths: tuple[int, ...]) -> float:
-        """Useful work, forward and backward: 6 for each weight a token meets, 12 for each query, key and channel."""
+        """Useful work, forward and backward: 6 for each weight a token meets, 12 for each query, key and channel.
+
+        Counted as if all weights learned; of those that do not, the work is 4.
+        """
         config = self.denoiser.config
         per_text = config.depth * 2 * config.width * config.text_width
         weights = sum(p.numel() for p in self.denoiser.parameters()) - per_text
@@ -245,6 +236,34 @@ def _draw_caption(sample: LatentSample, draw: torch.Generator) -> str:
     """One of a sample's captions, or now and then none."""
     keep, place = float(torch.rand((), generator=draw)) >= NO_PROMPT, float(torch.rand((), generator=draw))
     return sample.captions[int(place * len(sample.captions))] if keep else ""
+
+
+def new_model(
+    samples: list[LatentSample],
+    autoencoder: Autoencoder,
+    process: RectifiedFlow | DDPM,
+    sizes: dict[str, int],
+    text_sizes: dict[str, int],
+    actions: tuple[str, ...],
+    seed: int,
+    text_encoder: HuggingFaceTextEncoder | None = None,
+) -> Model:
+    """A model with an untrained transformer for `samples`.
+
+    `sizes` and `text_sizes` are fields of TransformerConfig and TextConfig, `actions` the names in the data. A
+    pretrained `text_encoder` stays as it is; without one, the built-in one learns with the denoiser.
+    """
+    torch.manual_seed(seed)
+    words = text_encoder or _new_text_encoder(samples, text_sizes)
+    sizes = {"latent_channels": min(MOST_CHANNELS, autoencoder.latent_channels), "linear_guess": True, **sizes}
+    outputs = process.num_outputs(TransformerConfig(**sizes).num_inputs)
+    config = TransformerConfig(num_outputs=outputs, text_width=words.width, actions=actions, **sizes)
+    denoiser = DiffusionTransformer(config)
+    if config.linear_guess:
+        latents = (sample.latent()[: config.latent_channels] for sample in samples[:CLIPS_FOR_VARIANCE])
+        tokens = torch.cat([patchify(latent, config.grid) for latent in latents])
+        denoiser.token_variance = tokens.square().mean(0)  # the mean is zero
+    return Model(autoencoder, denoiser, words, process)
 
 
 def _new_text_encoder(samples: list[LatentSample], sizes: dict[str, int]) -> BuiltinTextEncoder:

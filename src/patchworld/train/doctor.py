@@ -1,0 +1,308 @@
+"""What a run of the transformer will need, told before it starts, beside what its first three steps show.
+
+Predictions are sums and products of sizes, so that they hold for machines that are not here. Known are the weights, to
+the last one, and the memory that they and their learning take; what a pack leaves behind for the backward pass follows
+from the blocks (`activation_bytes`). Speed is the arithmetic over the part of a machine's peak that is usually reached.
+"""
+
+import json
+import os
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from torch import nn
+
+from patchworld.diffusion import DDPM, RectifiedFlow
+from patchworld.dit import PRESETS, DiffusionTransformer, TransformerConfig
+from patchworld.errors import InputError
+from patchworld.shapes import Grid, Shape
+from patchworld.text import BuiltinTextEncoder, TextConfig, train_tokenizer
+from patchworld.train.config import TrainConfig
+from patchworld.train.loop import Loss, matmul_peak, resident_bytes, train
+from patchworld.train.optimizer import is_hidden_matrix
+from patchworld.train.transformer import MOST_CHANNELS, PACKS_PER_STEP, VOCABULARY, TransformerTask
+from patchworld.vae.autoencoder import SPACE, TIME
+
+# Numbers that a block keeps for each token, in widths: inputs and outputs of two norms (4) and their modulation (2);
+# queries, keys and values before (3) and after (3) norm and rotation; what attention gives (1); what both branches add
+# (2); the perceptron inside (8); statistics of norms.
+KEPT = 23.5
+MEASURED_STEPS = 3
+WORDS = 12  # of a caption, where none is known
+
+
+@dataclass(frozen=True)
+class Device:
+    """One device of a machine, by its data sheet or as measured."""
+
+    name: str
+    flops: float  # FLOP/s of dense bfloat16 matrix products
+    memory: float  # bytes
+    reached: float = 0.4  # part of the peak that training usually reaches
+    program: float = 1e9  # bytes that are taken before there is a model
+
+
+# Data sheets of the makers; dense bfloat16, without sparsity.
+DEVICES = {
+    device.name: device
+    for device in (
+        Device("rtx3090", 71e12, 24e9),
+        Device("rtx4090", 165e12, 24e9),
+        Device("l40s", 362e12, 48e9),
+        Device("a100", 312e12, 80e9),
+        Device("h100", 989e12, 80e9),
+        Device("h200", 989e12, 141e9),
+        Device("b200", 2250e12, 180e9),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run, as far as its needs depend on it."""
+
+    config: TransformerConfig
+    weights: int  # of denoiser and text encoder
+    learned: int  # weights among them
+    by_muon: int  # learned weights with one moment instead of two
+    clip_tokens: float  # of a clip, and of its caption; both are means
+    words: float
+    pack_tokens: int
+    packs: int = PACKS_PER_STEP
+    packs_at_once: int = 1  # on one device
+    precision: str = "bf16"
+    recompute: int = 0  # blocks that are computed twice
+    scores_kept: bool = False  # by attention, as on a CPU
+
+
+def count_weights(module: nn.Module) -> tuple[int, int]:
+    """All weights, and those that learn."""
+    sizes = [(p.numel(), p.requires_grad) for p in module.parameters()]
+    return sum(size for size, _ in sizes), sum(size for size, learns in sizes if learns)
+
+
+def count_muon(module: nn.Module, config: TrainConfig) -> int:
+    """Weights that Muon will move."""
+    learning = [(name, p) for name, p in module.named_parameters() if p.requires_grad and config.optimizer == "muon"]
+    return sum(p.numel() for name, p in learning if is_hidden_matrix(name, p))
+
+
+def activation_bytes(plan: Plan) -> float:
+    """What the forward pass of one pack keeps for the backward pass."""
+    config, number = plan.config, 2 if plan.precision == "bf16" else 4
+    words = plan.words / plan.clip_tokens  # for each token
+    block = config.width * (KEPT + 2 * words)
+    if plan.scores_kept:
+        block += config.width // config.head_width * (plan.clip_tokens + plan.words)
+    remembered = min(plan.recompute, config.depth)
+    whole = config.depth - remembered + (remembered > 0)  # one at a time is computed again
+    ends = 5 * config.width + 2 * config.num_inputs + 4 * config.num_outputs
+    return number * plan.pack_tokens * (whole * block + remembered * config.width + ends)
+
+
+def memory_bytes(plan: Plan, program: float, devices: int = 1) -> dict[str, float]:
+    """Of one device, by what holds it. Weights, gradients, moments and average are float32 and shared by the devices;
+    packs and, in bfloat16, the copies of the weights that they are computed with belong to each.
+    """
+    mine = 4 * plan.learned / devices
+    copies = 2.0 * plan.weights if plan.precision == "bf16" else 0.0
+    return {
+        "weights": 4 * plan.weights / devices,
+        "gradients": mine + (mine * plan.packs_at_once if devices == 1 else 0),  # of each pack, until it is added
+        "moments": (8.0 * plan.learned - 4.0 * plan.by_muon) / devices,
+        "average": 4 * plan.weights / devices,
+        # Devices that share the weights gather them block by block, the next one while this one computes.
+        "copies in bf16": copies * plan.packs_at_once if devices == 1 else 2 * copies / plan.config.depth,
+        "activations": activation_bytes(plan) * plan.packs_at_once,
+        # Its largest file, the moments, while it is written.
+        "a checkpoint": 8.0 * plan.learned - 4.0 * plan.by_muon if devices == 1 else 0.0,
+        "program": program,
+    }
+
+
+def flops_per_token(plan: Plan) -> float:
+    """Of training: as TransformerTask counts, 6 for each weight and 12 for each query, key and channel."""
+    pairs = plan.clip_tokens + plan.words
+    return 6.0 * plan.weights + 12.0 * plan.config.depth * plan.config.width * pairs
+
+
+def tokens_per_second(plan: Plan, device: Device, devices: int = 1) -> float:
+    """Of all devices together, as if they did not wait for each other."""
+    again = 1 + min(plan.recompute, plan.config.depth) / plan.config.depth / 3  # a forward pass is a third of the work
+    return devices * device.flops * device.reached / (flops_per_token(plan) * again)
+
+
+def tokens_per_step(plan: Plan, devices: int = 1) -> int:
+    """One pack at least for each device."""
+    return plan.pack_tokens * max(plan.packs, devices)
+
+
+def this_machine(precision: str) -> Device:
+    """The processor of this machine, its matrix peak measured."""
+    peak = matmul_peak(torch.bfloat16 if precision == "bf16" else torch.float32)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return Device("this processor", peak, memory, reached=0.5, program=resident_bytes())
+
+
+def plan_of_preset(
+    preset: str, ddpm: bool, clip: tuple[int, int, int], tokens: int, config: TrainConfig, recompute: int = 0
+) -> Plan:
+    """A run from scratch on clips of (frames, width, height), with the built-in text encoder and full vocabulary."""
+    process = DDPM() if ddpm else RectifiedFlow()
+    inputs = TransformerConfig(latent_channels=MOST_CHANNELS).num_inputs
+    sizes = TransformerConfig(
+        latent_channels=MOST_CHANNELS, linear_guess=True, num_outputs=process.num_outputs(inputs), **PRESETS[preset]
+    )
+    frames, width, height = clip
+    volume = Shape(frames, height, width).divided(Grid(TIME, SPACE)).divided(sizes.grid).volume
+    tokenizer = train_tokenizer([])
+    with torch.device("meta"):  # nothing is made
+        text = BuiltinTextEncoder(TextConfig(vocab_size=tokenizer.vocab_size), tokenizer)
+        module = nn.ModuleDict({"denoiser": DiffusionTransformer(sizes), "text": text})
+    weights = count_weights(module)[0] + (VOCABULARY - tokenizer.vocab_size) * text.width
+    by_muon, pack = count_muon(module, config), max(tokens, volume)
+    return Plan(sizes, weights, weights, by_muon, volume, WORDS, pack, precision=config.precision, recompute=recompute)
+
+
+def plan_of_task(task: TransformerTask, config: TrainConfig, on_cpu: bool) -> Plan:
+    """The run of a task as it is."""
+    weights, learned = count_weights(task.module)
+    volumes = [shape.volume for shape in task.shapes]
+    with torch.no_grad():
+        lengths = task.text_encoder([sample.captions[0] for sample in task.samples]).lengths
+    threads = min(config.threads or torch.get_num_threads(), task.packs_per_step)
+    return Plan(
+        task.denoiser.config,
+        weights,
+        learned,
+        count_muon(task.module, config),
+        clip_tokens=sum(volumes) / len(volumes),
+        words=sum(lengths) / len(lengths),
+        pack_tokens=max(task.tokens_per_pack, *volumes),
+        packs=task.packs_per_step,
+        packs_at_once=threads if on_cpu else 1,
+        precision=config.precision,
+        recompute=task.denoiser.recompute,
+        scores_kept=on_cpu and config.precision == "bf16",
+    )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the first steps of a run showed."""
+
+    weights: int
+    tokens_per_second: float
+    memory: float  # bytes, the most that the process had
+
+
+def measure(task: TransformerTask, config: TrainConfig) -> Measured:
+    """Train for three steps, in a folder that is thrown away, by the loop that a run is trained by."""
+    short = TrainConfig(**{**config.model_dump(), "minutes": None, "steps": MEASURED_STEPS, "sample_first": False})
+    with tempfile.TemporaryDirectory() as folder, _most_memory() as most:
+        train(_Unjudged(task), short, Path(folder))
+        rows = [json.loads(line) for line in (Path(folder) / "metrics.jsonl").read_text().splitlines()]
+    speeds = [row["tokens_per_second"] for row in rows if "tokens_per_second" in row]
+    if len(speeds) < MEASURED_STEPS:
+        raise InputError("three steps were not learned from: see what was said of them, and the samples they name")
+    return Measured(count_weights(task.module)[0], median(speeds[1:]), most[0])  # the first step is slower
+
+
+def report(plan: Plan, device: Device, config: TrainConfig, measured: Measured | None, devices: int = 1) -> str:
+    """Prediction and measurement, a line for each thing."""
+    memory, step = memory_bytes(plan, device.program, devices), tokens_per_step(plan, devices)
+    speed = tokens_per_second(plan, device, devices)
+    many = f"{devices} x {device.name}" if devices > 1 else device.name
+    rows = [
+        (many, "predicted", f"measured in {MEASURED_STEPS} steps" if measured else ""),
+        ("weights", f"{plan.weights:,}", f"{measured.weights:,}" if measured else ""),
+        ("tokens a second", f"{speed:,.0f}", f"{measured.tokens_per_second:,.0f}" if measured else ""),
+        ("memory of a device", size(sum(memory.values())), size(measured.memory) if measured else ""),
+    ]
+    for name, each in (("prediction", speed), ("measurement", measured.tokens_per_second if measured else 0)):
+        if each and config.steps:
+            rows.append((f"{config.steps:,} steps, by {name}", duration(config.steps * step / each), ""))
+        elif each and config.minutes:
+            rows.append(
+                (f"{config.minutes:g} minutes, by {name}", f"{config.minutes * 60 * each / step:,.0f} steps", "")
+            )
+    lines = [f"{name:34}{first:>16}{second:>24}".rstrip() for name, first, second in rows]
+    lines.append(f"memory: {', '.join(f'{name} {size(part)}' for name, part in memory.items())}")
+    lines.append(
+        f"a step: {step:,} tokens, {step / plan.clip_tokens:,.0f} clips of {plan.clip_tokens:,.0f} tokens; "
+        f"{flops_per_token(plan) / 1e9:,.2f} GFLOP a token; speed for {100 * device.reached:.0f} % of a peak of "
+        f"{device.flops / 1e12:,.2f} TFLOP/s"
+    )
+    if sum(memory.values()) > device.memory:
+        lines.append(
+            f"does not fit into {size(device.memory)}: take more devices, fewer --tokens, or --recompute up to "
+            f"{plan.config.depth}"
+        )
+    return "\n".join(lines)
+
+
+def size(number: float) -> str:
+    """Bytes, for people."""
+    return f"{number / 1e9:,.1f} GB" if number >= 1e9 else f"{number / 1e6:,.0f} MB"
+
+
+def duration(seconds: float) -> str:
+    """Time, for people."""
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:,.1f} {unit}"
+    return f"{seconds:,.0f} seconds"
+
+
+class _Unjudged:
+    """A task that is neither judged nor written."""
+
+    def __init__(self, task: TransformerTask) -> None:
+        self.task = task
+
+    @property
+    def module(self) -> nn.Module:
+        return self.task.module
+
+    def parts(self, step: int) -> Sequence[Any]:
+        return self.task.parts(step)
+
+    def loss(self, part: Any) -> Loss:
+        return self.task.loss(part)
+
+    def names(self, part: Any) -> Sequence[str]:
+        return self.task.names(part)
+
+    def begin_stage(self, stage: Any, step: int) -> None:
+        self.task.begin_stage(stage, step)
+
+    def evaluate(self, folder: Path, step: int) -> dict[str, float]:
+        return {}
+
+    def export(self, folder: Path) -> None:
+        pass
+
+
+@contextmanager
+def _most_memory() -> Iterator[list[float]]:
+    """The most memory that the process has inside the context, looked at a hundred times a second."""
+    most, over = [float(resident_bytes())], threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.01):
+            most[0] = max(most[0], float(resident_bytes()))
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        yield most
+    finally:
+        over.set()
+        watcher.join()

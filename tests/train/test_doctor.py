@@ -4,7 +4,7 @@ import pytest
 import tiny_runs
 import torch
 
-from patchworld.dit import PRESETS, DiffusionTransformer, TransformerConfig
+from patchworld.dit import DiffusionTransformer, TransformerConfig
 from patchworld.patches import pack, positions
 from patchworld.shapes import Shape
 from patchworld.train import TrainConfig

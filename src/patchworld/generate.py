@@ -2,156 +2,145 @@
 
     canvas --> given tokens and caps --> noise --> the denoiser, step by step --> latent --> pixels
 
-Everything is done by four parts behind small protocols, so this file does not know which model it runs:
-an autoencoder, a denoiser, a text encoder and a noise process.
+A canvas is planned (plan.py), laid out (canvas.py) and dreamed (denoise.py) window by window, and its frames come out
+one by one: neither a minute of video nor a world that is played needs more memory than a moment. What was dreamed goes
+on as latents, since a round trip through pixels shifts colours; what was given whole is copied.
 """
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Iterator
+from itertools import islice
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from patchworld.canvas import Canvas, lay_out
-from patchworld.diffusion import NoiseProcess, addressed_noise, check_seed, guided
+from patchworld.canvas import Block, Canvas, lay_out, paint
+from patchworld.denoise import Dreamer, OnStep, Sampling, World, predict
 from patchworld.errors import InputError, RunError
-from patchworld.patches import Pack, PatchGrid, patchify, unpatchify
-from patchworld.shapes import Shape
-from patchworld.text import TextEncoder, TextTokens
-from patchworld.vae import Autoencoder, decode_clip
+from patchworld.patches import PatchGrid, unpatchify
+from patchworld.plan import Stretch, Window, find_stretches, find_windows
+from patchworld.shapes import Grid, Shape
+from patchworld.vae import decode_latents
 from patchworld.video import Clip
 
-BYTES_PER_PIXEL = 40  # of memory, for one pixel of a canvas while it is dreamed; measured with the preset small
+__all__ = ["OnStep", "Sampling", "World", "generate", "predict", "stream"]
+
+BYTES_PER_PIXEL = 40  # of memory, for one pixel of a window while it is dreamed; measured with the preset small
 
 
-class Denoiser(Protocol):
-    """Predicts for every token of a pack what the noise process asks for: see `dit.DiffusionTransformer.forward`."""
-
-    def __call__(
-        self, pack: Pack, level: Tensor, text: Tensor, text_lengths: tuple[int, ...], actions: Tensor | None = None
-    ) -> Tensor: ...
-
-    @property
-    def token_variance(self) -> Tensor | None: ...
-
-
-class Predictor(Protocol):
-    """A denoiser and the noise process it was trained with."""
-
-    @property
-    def denoiser(self) -> Denoiser: ...
-
-    @property
-    def process(self) -> NoiseProcess: ...
-
-
-class World(Predictor, Protocol):
-    """A model that can dream: four parts, how many latent channels it dreams and how it cuts them."""
-
-    @property
-    def autoencoder(self) -> Autoencoder: ...
-
-    @property
-    def text_encoder(self) -> TextEncoder: ...
-
-    @property
-    def latent_channels(self) -> int: ...
-
-    @property
-    def patch(self) -> PatchGrid: ...
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How a canvas is dreamed. Guidance pulls towards the prompt, 1 is none; `solver` None is the process's default."""
-
-    seed: int = 0
-    steps: int = 16
-    guidance: float = 3.0
-    solver: str | None = None
-
-    def __post_init__(self) -> None:
-        check_seed(self.seed)
-        if not (isinstance(self.steps, int) and 1 <= self.steps <= 1000):
-            raise InputError(f"steps={self.steps} is out of range: use a whole number from 1 to 1000")
-        if not 0 <= self.guidance <= 100:
-            raise InputError(f"guidance={self.guidance} is out of range: use 0 to 100, where 1 is none")
-
-
-OnStep = Callable[[int, int, Tensor], None]
-"""Called after each solver step with its number, the number of steps, and the latent (c, f, h, w) so far."""
+def generate(world: World, canvas: Canvas, sampling: Sampling | None = None, on_step: OnStep | None = None) -> Clip:
+    """Dream what the canvas leaves open. The same world, canvas and sampling give the same clip."""
+    _check_memory(canvas.shape, 3)
+    return Clip(np.stack(list(stream(world, canvas, sampling, on_step))), canvas.fps)
 
 
 @torch.no_grad()
-def generate(world: World, canvas: Canvas, sampling: Sampling | None = None, on_step: OnStep | None = None) -> Clip:
-    """Dream what the canvas leaves open. The same world, canvas and sampling give the same clip."""
+def stream(
+    world: World, canvas: Canvas, sampling: Sampling | None = None, on_step: OnStep | None = None
+) -> Iterator[np.ndarray]:
+    """The frames of the clip, uint8 (height, width, 3), each as soon as it is known.
+
+    Where the actions of the canvas come from an iterator that ends, the video ends with them.
+    """
     sampling = sampling or Sampling()
-    _check_memory(canvas.shape)
-    layout = lay_out(canvas, world.autoencoder, world.patch, world.latent_channels)
-    latent_shape = (world.latent_channels, *layout.latent)
+    grid = world.autoencoder.grid * world.patch
+    plan = _plan(canvas, sampling, grid)
+    dreamer = Dreamer(world, canvas, sampling, sum(len(windows) for _, windows in plan), on_step)
+    done = 0
+    for stretch, windows in plan:
+        for number in range(done, stretch.first):
+            yield paint(canvas, number, number + 1)[0][0]
+        latents = _dream(dreamer, stretch, windows)
+        skipped = stretch.first - stretch.start
+        if canvas.circular and not canvas.conditions:
+            latents, skipped = _turned(latents, world.autoencoder.reach, world.autoencoder.grid)
+        done = stretch.first
+        frames = decode_latents(world.autoencoder, latents, canvas.size)
+        for frame in islice(frames, skipped, skipped + stretch.last - stretch.first):
+            pixels, strength = paint(canvas, done, done + 1)
+            yield np.where(strength[0, ..., None] == 1, pixels[0], frame)  # what is given is put back as it was
+            done += 1
+        if done < stretch.last:
+            return
+    for number in range(done, canvas.frames):
+        yield paint(canvas, number, number + 1)[0][0]
 
-    def noise(stream: int) -> Tensor:
-        return patchify(addressed_noise(sampling.seed, latent_shape, stream=stream), world.patch)
 
-    def to_latent(tokens: Tensor) -> Tensor:
-        return unpatchify(tokens, layout.pack.shapes[0], world.patch)
+def _plan(canvas: Canvas, sampling: Sampling, grid: Grid) -> list[tuple[Stretch, list[Window]]]:
+    """The stretches of a canvas with their windows. Raises RunError where a window is larger than the memory."""
+    step, width, height = grid.time, *canvas.size
+    if canvas.circular and not canvas.conditions:
+        turn = canvas.frames // step
+        if canvas.frames % step or turn * step > sampling.window:
+            most = sampling.window // step * step
+            raise InputError(f"a circle of {canvas.frames} frames: use a multiple of {step} frames, up to {most}")
+        # The first of a video is unlike the others: it is left out, and the circle holds the others alone.
+        plan = [(Stretch(-1, canvas.frames, 0, canvas.frames), [Window(1, turn + 1, 1, turn + 1)])]
+    else:
+        most, history = max(1, sampling.window // step), max(1, sampling.history // step)
+        stretches = find_stretches(canvas, step, history * step + 1)
+        plan = [(stretch, find_windows(stretch, step, most, history)) for stretch in stretches]
+    longest = max((window.stop - window.start for _, windows in plan for window in windows), default=0)
+    _check_memory(Shape(min(canvas.frames, longest * step), height, width), BYTES_PER_PIXEL)
+    return plan
 
-    def report(done: int, steps: int, tokens: Tensor) -> None:
-        if on_step is not None:
-            on_step(done, steps, to_latent(tokens))
 
-    process = world.process
-    guided_predict = guided(
-        conditional=_reader(world, layout.pack, canvas.prompt),
-        unconditional=_reader(world, layout.pack, canvas.negative),
-        scale=sampling.guidance,
-        guide=process.guide,
+def _dream(dreamer: Dreamer, stretch: Stretch, windows: list[Window]) -> Iterator[Tensor]:
+    """The latent (c, f, h, w) of a stretch, piece by piece in order of time."""
+    world, canvas = dreamer.world, dreamer.canvas
+    coming = enumerate(
+        lay_out(canvas, world.autoencoder, world.patch, world.latent_channels, stretch.start, stretch.stop)
     )
-    tokens = process.sample(
-        guided_predict,
-        process.corrupt(layout.pack.tokens, noise(0), layout.cap),
-        layout.cap,
-        num_steps=sampling.steps,
-        solver=sampling.solver,
-        fresh_noise=noise,
-        on_step=report,
-    )
-    if not tokens.isfinite().all():
-        raise RunError(f"the model made numbers that are not finite: lower guidance={sampling.guidance} or retrain it")
-    latent = torch.cat([to_latent(tokens)[:, : layout.latent.frames], layout.detail])
-    return decode_clip(world.autoencoder, latent, canvas.shape, canvas.fps)
+    blocks: dict[int, Block] = {}
+    told, before = 0, None  # how many blocks have left, and the last one
+    order = 1 if windows[0].first <= windows[-1].first else -1
+    for number, window in enumerate(windows):
+        while max(blocks, default=-1) < window.stop - 1:
+            blocks.update([next(coming)])
+        if not dreamer.ask_actions(min(canvas.frames, stretch.start + 1 + (window.last - 1) * dreamer.grid.time)):
+            return
+        seen = [blocks[place] for place in range(window.start, window.stop)]
+        tokens = dreamer.window(seen, stretch, window).split([len(block.cap) for block in seen])
+        for place, clean in zip(range(window.start, window.stop), tokens, strict=True):
+            if window.first <= place < window.last:
+                blocks[place] = Block(clean, torch.zeros(len(clean)), blocks[place].detail)
+        # Backwards, the first of the video comes last.
+        last = number == len(windows) - 1
+        known = range(told, max(blocks) + 1 if last else window.last if order > 0 else 0)
+        for place in known:
+            yield _latent(blocks[place], before, world.patch)
+            before = blocks[place]
+        if order > 0 and not last:
+            told = window.last
+            needed = min(told, windows[number + 1].start)
+            blocks = {place: block for place, block in blocks.items() if place >= needed}
 
 
-def _check_memory(shape: Shape) -> None:
+def _latent(block: Block, before: Block | None, patch: PatchGrid) -> Tensor:
+    """The latent (c, f, h, w) of one block, all channels; `before` is the block before it in the video, if any."""
+    height, width = (side // patch.space for side in block.detail.shape[2:])
+    if block.detail.shape[1] == 1 and before is None:
+        return torch.cat([unpatchify(block.tokens, Shape(1, height, width), patch), block.detail])
+    both = torch.cat([(before or block).tokens, block.tokens])
+    return torch.cat([unpatchify(both, Shape(2, height, width), patch)[:, 1:], block.detail])
+
+
+def _turned(latents: Iterator[Tensor], reach: int, grid: Grid) -> tuple[Iterator[Tensor], int]:
+    """The latents of a circle after enough of its end that the decoder has forgotten where it began; the frames of that
+    beginning."""
+    turn = torch.cat(list(latents)[1:], dim=1)
+    length = turn.shape[1]
+    lead = turn[:, torch.arange(-reach, 0) % length]
+    return iter([lead, turn]), 1 + (reach - 1) * grid.time
+
+
+def _check_memory(shape: Shape, bytes_per_pixel: int) -> None:
     """Refuse at once what this machine could not hold after hours."""
-    needed = BYTES_PER_PIXEL * shape.volume
+    needed = bytes_per_pixel * shape.volume
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else needed
     if needed > there:
         raise RunError(
             f"{shape.frames} frames of {shape.width}x{shape.height} need {needed / 1e9:.0f} GB of memory, there are "
             f"{there / 1e9:.0f}: ask for fewer frames or a smaller size"
         )
-
-
-def _reader(world: World, pack: Pack, prompt: str) -> Callable[[Tensor, Tensor], Tensor]:
-    """The denoiser reading one prompt: (noisy (n, p), level (n,)) to its prediction."""
-    with torch.autocast("cpu", torch.bfloat16):
-        text = world.text_encoder([prompt])
-
-    device = text.features.device  # the solver and what it mixes stay on the CPU
-    here = pack.to(device)
-
-    def read(noisy: Tensor, level: Tensor) -> Tensor:
-        with torch.autocast(device.type, torch.bfloat16):
-            return predict(world, here.with_tokens(noisy.to(device)), level.to(device), text).to(noisy.device)
-
-    return read
-
-
-def predict(predictor: Predictor, pack: Pack, level: Tensor, text: TextTokens, actions: Tensor | None = None) -> Tensor:
-    """What the noise process asks for, for every token of a pack: see `dit.DiffusionTransformer.forward`."""
-    output = predictor.denoiser(pack, level, text.features, text.lengths, actions)
-    variance = predictor.denoiser.token_variance
-    return output if variance is None else predictor.process.from_guess(output, pack.tokens, level, variance)

@@ -9,11 +9,13 @@ text.safetensors            the text encoder, with tokenizer.json
 import hashlib
 import json
 import warnings
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 from safetensors.torch import save as to_safetensors
@@ -23,7 +25,7 @@ from patchworld.canvas import Canvas
 from patchworld.diffusion import DDPM, RectifiedFlow
 from patchworld.dit import DiffusionTransformer, TransformerConfig
 from patchworld.errors import ModelError, first_problem
-from patchworld.generate import OnStep, Sampling, generate
+from patchworld.generate import OnStep, Sampling, generate, stream
 from patchworld.lora import add_lora, read_lora
 from patchworld.patches import PatchGrid
 from patchworld.recipe import write_recipe
@@ -103,6 +105,10 @@ class Model:
     def patch(self) -> PatchGrid:
         return self.denoiser.config.grid
 
+    @property
+    def actions(self) -> tuple[str, ...]:
+        return self.denoiser.config.actions
+
     def generate(
         self,
         prompt: str,
@@ -121,10 +127,20 @@ class Model:
         canvas = Canvas(prompt, frames, size, fps, negative)
         return self.dream(canvas, Sampling(seed, steps, guidance, solver), on_step)
 
-    def dream(self, canvas: Canvas, sampling: Sampling, on_step: OnStep | None = None) -> Clip:
-        """The clip of a canvas; it carries its recipe."""
+    def dream(self, canvas: Canvas, sampling: Sampling | None = None, on_step: OnStep | None = None) -> Clip:
+        """The clip of a canvas, such as a verb makes it; it carries its recipe."""
         clip = generate(self, canvas, sampling, on_step)
-        return Clip(clip.frames, clip.fps, write_recipe(canvas, sampling, self.hash))
+        return Clip(clip.frames, clip.fps, self.recipe(canvas, sampling))
+
+    def stream(
+        self, canvas: Canvas, sampling: Sampling | None = None, on_step: OnStep | None = None
+    ) -> Iterator[np.ndarray]:
+        """The frames of `dream`, uint8 (height, width, 3), one by one, each as soon as it is known."""
+        return stream(self, canvas, sampling, on_step)
+
+    def recipe(self, canvas: Canvas, sampling: Sampling | None = None) -> dict[str, Any] | None:
+        """What makes the clip of this canvas again: see `patchworld.recipe`."""
+        return write_recipe(canvas, sampling or Sampling(), self.hash)
 
 
 def load(folder: str | Path | None = None, lora: str | Path | None = None, lora_strength: float = 1.0) -> Model:

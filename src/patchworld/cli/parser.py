@@ -74,3 +74,20 @@ def size(text: str) -> tuple[int, int]:
     if not match:
         raise argparse.ArgumentTypeError(f"'{text}' is not a size: write width x height in pixels, such as 64x64")
     return int(match[1]), int(match[2])
+
+
+def number(text: str, option: str = "") -> float:
+    """A number that was typed where argparse does not look."""
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"{option}: not a number: '{text}'") from None
+
+
+def pair(text: str, between: str = ",") -> tuple[float, float]:
+    """Two numbers, such as 0.5,0.5."""
+    try:
+        first, second = text.split(between)
+        return float(first), float(second)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is no pair of numbers: write them as 0.5{between}1") from None

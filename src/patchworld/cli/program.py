@@ -11,7 +11,18 @@ from contextlib import contextmanager
 from typing import Any
 
 from patchworld import __version__
-from patchworld.cli import data, doctor, generate, merge, reconstruct, replay, train
+from patchworld.cli import (
+    data,
+    doctor,
+    generate,
+    merge,
+    reconstruct,
+    replay,
+    simulate,
+    storyboard,
+    train,
+    verbs,
+)
 from patchworld.cli.parser import EXAMPLE, Parser
 from patchworld.errors import PatchworldError
 
@@ -81,9 +92,11 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"patchworld {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (generate, replay, reconstruct, data, train, doctor, merge):
+    for command in (generate, verbs, storyboard, simulate, replay, reconstruct, data, train, doctor, merge):
         command.add(commands)
     options, unknown = parser.parse_known_args(arguments)
+    if len(unknown) == 1 and unknown[0][:1] != "-" and getattr(options, "prompt", "") is None:
+        options.prompt = unknown.pop()  # argparse has taken one that may be left out for missing before the options
     if unknown:  # told by the command's own parser, which knows its options
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     return options

@@ -2,34 +2,69 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from patchworld.cli.generate import dream
-from patchworld.cli.parser import add_lora, add_model, add_output
+from patchworld.cli.dreaming import watched
+from patchworld.cli.parser import add_model, add_output
 from patchworld.errors import InputError
+
+if TYPE_CHECKING:
+    from patchworld.video import Clip
 
 
 def add(commands: Any) -> None:
     replay = commands.add_parser("replay", help="make a generated file again from the recipe stored in it")
-    replay.add_argument("video", type=Path, metavar="FILE", help="a file written by patchworld generate")
+    replay.add_argument("video", type=Path, metavar="FILE", help="a file written by patchworld")
     add_output(replay, required=False)
     add_model(replay)
-    add_lora(replay)
+    replay.add_argument(
+        "--inputs", type=Path, nargs="+", default=[], metavar="FILE", help="what it was made from, if that has moved"
+    )
     replay.set_defaults(run=_replay, parser=replay)
 
 
 def _replay(options: argparse.Namespace) -> str:
+    from itertools import zip_longest
+
     import numpy as np
 
+    from patchworld.model import load
     from patchworld.recipe import follow_recipe
-    from patchworld.video import check_output, read
+    from patchworld.video import Writer, check_output, frames, read_recipe
 
-    before = read(options.video)
-    if before.recipe is None:
+    made = read_recipe(options.video)
+    if made is None:
         raise InputError(f"{options.video} carries no recipe: give a file as patchworld generate wrote it")
-    canvas, sampling = follow_recipe(before.recipe)
+    canvas, sampling = follow_recipe(made, lambda named: _find(named, options))
     out = options.out or options.video.with_stem(options.video.stem + "-replay")
     check_output(out, size=canvas.size, fps=canvas.fps, num_frames=canvas.frames)
-    after = read(dream(options, canvas, sampling, before.recipe.get("model")).save(out))
-    same = before.frames.shape == after.frames.shape and np.array_equal(before.frames, after.frames)
-    return f"{out}: {'the same frames again' if same else 'frames differ: another machine, version or file format'}"
+    model = load(options.model)
+    if made["model"] != model.hash:
+        raise InputError(
+            f"the file was made by model {made['model']}, this one is {model.hash}: "
+            "give the folder of that one with --model"
+        )
+    before = list(frames(options.video)) if out == options.video else None  # it is about to be replaced
+    with Writer(out, canvas.size, canvas.fps, recipe=made) as writer:
+        for frame in watched(model, canvas, sampling):
+            writer.add(frame)
+    pairs = zip_longest(before or frames(options.video), frames(out))
+    same = [a is None or (b is not None and np.array_equal(a, b)) for a, b in pairs]  # it may have been stopped early
+    return (
+        f"{out}: {'the same frames again' if all(same) else 'frames differ: another machine, version or file format'}"
+    )
+
+
+def _find(named: dict[str, Any], options: argparse.Namespace) -> "Clip":
+    """A clip that a recipe names: among the inputs, where it was, or beside the video."""
+    from patchworld.recipe import find_clip, fingerprint
+
+    for path in options.inputs:
+        clip = find_clip({**named, "path": str(path)}, check=False)
+        if fingerprint(clip) == named["sha256"]:
+            return clip
+    if options.inputs:
+        raise InputError(f"none of {', '.join(map(str, options.inputs))} is what it was made from: name other --inputs")
+    beside = options.video.parent / Path(named.get("path", "")).name
+    moved = not Path(named.get("path", "")).exists() and beside.is_file()
+    return find_clip({**named, "path": str(beside)} if moved else named)

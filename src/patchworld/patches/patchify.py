@@ -38,8 +38,10 @@ class PatchGrid(Grid):
         return channels * self.space**2 * (self.time if self.embedding == "tubelet" else 1)
 
 
-def patchify(latent: Tensor, patch: PatchGrid) -> Tensor:
+def patchify(latent: Tensor, patch: PatchGrid, *, begins: bool = True) -> Tensor:
     """Cut a latent (c, f, h, w) into patches (n, p), in the order time, row, column.
+
+    begins: whether it is the beginning of a video; if not, its first token holds as many frames as the others.
 
     Linear, and the same for clean latents and for noise: noise has to be drawn for the latent and cut like it.
     """
@@ -48,6 +50,9 @@ def patchify(latent: Tensor, patch: PatchGrid) -> Tensor:
         raise InputError(
             f"latent of {width}x{height} does not divide into patches of {patch.space}: pad the clip to the token grid"
         )
+    if not begins:
+        before = patchify(torch.cat([latent[:, :1], latent], dim=1), patch)
+        return before[height * width // patch.space**2 :]
     if patch.time > 1:
         full = Shape(frames, height, width).padded(patch).frames
         latent = torch.cat([latent, latent[:, -1:].expand(-1, full - frames, -1, -1)], dim=1)

@@ -1,7 +1,7 @@
 """Pixels to latents and back."""
 
 from patchworld.vae.autoencoder import Autoencoder, AutoencoderConfig
-from patchworld.vae.clips import decode_clip, decode_latents, encode_clip, encode_frames, to_pixels
+from patchworld.vae.clips import decode_clip, decode_latents, encode_clip, encode_frames, preview, to_pixels
 from patchworld.vae.closed_form import BlockStatistics, start_from_components
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "decode_latents",
     "encode_clip",
     "encode_frames",
+    "preview",
     "start_from_components",
     "to_pixels",
 ]

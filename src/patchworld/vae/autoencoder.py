@@ -103,6 +103,12 @@ class Autoencoder(nn.Module):
     def latent_channels(self) -> int:
         return self.config.latent_channels
 
+    @property
+    def reach(self) -> int:
+        """How many latent frames decoding looks back: each convolution sees two frames of its level before its own."""
+        fine, coarse = self.config.decoder_depths
+        return 2 * (1 + 2 * coarse) + -(-2 * (1 + 2 * fine) // (TIME // HALF_TIME))
+
     def encode(self, pixels: Tensor, grid: Grid | None = None) -> Tensor:
         """Pixels (b, 3, f, h, w) in [-1, 1] to latents (b, c, 1 + (f-1)/4, h/8, w/8).
 

@@ -83,6 +83,21 @@ def decode_clip(autoencoder: Autoencoder, latent: Tensor, shape: Shape, fps: flo
     return Clip(frames, fps)
 
 
+def preview(autoencoder: Autoencoder, latent: Tensor) -> NDArray[np.uint8]:
+    """What a latent (c, f, h, w) looks like, one pixel a voxel, (f, h, w, 3): a linear map, which costs nothing.
+
+    The linear half of the decoder, averaged over the pixels of a block; of c channels the others count as their mean.
+    """
+    channels = len(latent)
+    with torch.no_grad():
+        weight = autoencoder.to_pixels.weight.float().unflatten(0, (-1, 3)).mean(0)  # (3, channels)
+        bias = autoencoder.to_pixels.bias.float().unflatten(0, (-1, 3)).mean(0)
+        raw = latent / autoencoder.latent_scale + autoencoder.latent_mean[:channels, None, None, None]
+        pixels = torch.einsum("kc,cfhw->kfhw", weight[:, :channels], raw.to(weight.device))
+        bias = bias + weight[:, channels:] @ autoencoder.latent_mean[channels:]
+    return to_frames((pixels + bias[:, None, None, None])[None])
+
+
 def _pieces(frames: Iterable[NDArray[np.uint8]], grid: Grid) -> Iterator[NDArray[np.uint8]]:
     """Stacks (f, h, w, 3) of whole steps of the `grid`; the first step of all is one frame."""
     waiting = iter(frames)

@@ -7,7 +7,7 @@ imported here: FFmpeg and Pillow are loaded by the functions that use them.
 from patchworld.video.clip import Clip
 from patchworld.video.metrics import psnr, ssim
 from patchworld.video.reading import frames, probe, read, read_recipe
-from patchworld.video.resize import fit, resize
+from patchworld.video.resize import fit, resize, retime
 from patchworld.video.sheet import contact_sheet
 from patchworld.video.source import VideoInfo
 from patchworld.video.writing import Writer, check_output, write
@@ -25,6 +25,7 @@ __all__ = [
     "read",
     "read_recipe",
     "resize",
+    "retime",
     "ssim",
     "write",
 ]

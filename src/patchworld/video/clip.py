@@ -18,6 +18,7 @@ class Clip:
     frames: uint8 array (frames, height, width, 3), RGB, 0 to 255. Not copied: a clip is a view of its array.
     fps: frames a second, 0.1 to 1000.
     recipe: how the clip was made, a JSON object, or None. `save` writes it into the file and `read` brings it back.
+    source: the arguments of `read` that gave the clip, or None. Recipes of what is made from it name it so.
 
     Raises InputError when a field breaks these rules.
     """
@@ -25,6 +26,7 @@ class Clip:
     frames: np.ndarray
     fps: float
     recipe: dict[str, Any] | None = field(default=None, repr=False)
+    source: dict[str, Any] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         check_frames(self.frames)

@@ -71,7 +71,8 @@ def read(
                 break
         as_it_is = start == 0 and end is None and fps is None and max_frames is None
         recipe = source.note.recipe if as_it_is and source.note else None
-    return Clip(pixels[:count], rate, recipe)
+    wanted = {"path": str(path), "start": start, "end": end, "fps": fps, "max_frames": max_frames}
+    return Clip(pixels[:count], rate, recipe, {name: value for name, value in wanted.items() if value})
 
 
 def read_recipe(path: str | Path) -> dict[str, Any] | None:

@@ -1,11 +1,11 @@
-"""Clips in other sizes: stretched, cropped or padded."""
+"""Clips in other sizes, stretched, cropped or padded, and at other frame rates."""
 
 from typing import Literal
 
 import numpy as np
 
 from patchworld.errors import InputError
-from patchworld.shapes import MAX_PIXELS
+from patchworld.shapes import MAX_PIXELS, check_fps
 from patchworld.video.clip import Clip
 
 How = Literal["crop", "pad"]
@@ -30,7 +30,16 @@ def fit(clip: Clip, size: tuple[int, int], how: How = "crop") -> Clip:
     _check_size(size)
     if how not in ("crop", "pad"):
         raise InputError(f"how={how!r} is unknown: use 'crop' or 'pad'")
-    return Clip(np.stack([fit_frame(frame, size, how) for frame in clip.frames]), clip.fps)
+    source = {**clip.source, "size": list(size), "fit": how} if clip.source else None
+    return Clip(np.stack([fit_frame(frame, size, how) for frame in clip.frames]), clip.fps, source=source)
+
+
+def retime(clip: Clip, fps: float) -> Clip:
+    """The clip at another frame rate: each frame is the one on display at its time, as `read` at `fps` gives it."""
+    check_fps(fps)
+    count = max(1, round(clip.duration * fps))
+    shown = np.floor(np.arange(count) * clip.fps / fps + 1e-6).astype(int)
+    return Clip(clip.frames[np.minimum(shown, clip.num_frames - 1)], fps)
 
 
 def resize_frame(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:

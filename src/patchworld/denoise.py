@@ -1,0 +1,208 @@
+"""One window of a canvas through the denoiser: noise in, clean tokens out.
+
+A model is four parts behind small protocols: an autoencoder, a denoiser, a text encoder and a noise process. Nothing
+here knows which ones it runs.
+"""
+
+from collections.abc import Callable, Sequence, Sized
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from patchworld.canvas import Block, Canvas, action_row
+from patchworld.diffusion import NoiseProcess, Predict, addressed_noise, check_seed, guided
+from patchworld.errors import InputError, RunError
+from patchworld.patches import Pack, PatchGrid, patchify, positions, unpatchify
+from patchworld.plan import Stretch, Window
+from patchworld.shapes import MAX_FRAMES, Shape
+from patchworld.text import TextEncoder, TextTokens
+from patchworld.vae import Autoencoder
+
+
+class Denoiser(Protocol):
+    """Predicts for every token of a pack what the noise process asks for: see `dit.DiffusionTransformer.forward`."""
+
+    def __call__(
+        self, pack: Pack, level: Tensor, text: Tensor, text_lengths: tuple[int, ...], actions: Tensor | None = None
+    ) -> Tensor: ...
+
+    @property
+    def token_variance(self) -> Tensor | None: ...
+
+
+class Predictor(Protocol):
+    """A denoiser and the noise process it was trained with."""
+
+    @property
+    def denoiser(self) -> Denoiser: ...
+
+    @property
+    def process(self) -> NoiseProcess: ...
+
+
+class World(Predictor, Protocol):
+    """A model that can dream: four parts, how many latent channels it dreams, how it cuts them into tokens, and the
+    actions it understands."""
+
+    @property
+    def autoencoder(self) -> Autoencoder: ...
+
+    @property
+    def text_encoder(self) -> TextEncoder: ...
+
+    @property
+    def latent_channels(self) -> int: ...
+
+    @property
+    def patch(self) -> PatchGrid: ...
+
+    @property
+    def actions(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a canvas is dreamed.
+
+    guidance    pulls towards the prompt, 1 is none
+    solver      None is the process's default
+    window      the most frames that are dreamed at once; longer canvases take several windows
+    history     the most frames beside a window that are seen while it is dreamed
+    """
+
+    seed: int = 0
+    steps: int = 16
+    guidance: float = 3.0
+    solver: str | None = None
+    window: int = 48
+    history: int = 16
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+        if not (isinstance(self.steps, int) and 1 <= self.steps <= 1000):
+            raise InputError(f"steps={self.steps} is out of range: use a whole number from 1 to 1000")
+        if not 0 <= self.guidance <= 100:
+            raise InputError(f"guidance={self.guidance} is out of range: use 0 to 100, where 1 is none")
+        for name, value in (("window", self.window), ("history", self.history)):
+            if not (isinstance(value, int) and 1 <= value <= MAX_FRAMES):
+                raise InputError(f"{name}={value} is out of range: use a whole number of frames, 1 to {MAX_FRAMES}")
+
+
+WRAP = 2  # token frames by which a circle of time is continued on either side
+
+OnStep = Callable[[int, int, Tensor], None]
+"""Called after each solver step with the number of steps done, that of all windows, and the latent (c, f, h, w) so far
+of the window at work."""
+
+
+def predict(predictor: Predictor, pack: Pack, level: Tensor, text: TextTokens, actions: Tensor | None = None) -> Tensor:
+    """What the noise process asks for, for every token of a pack: see `dit.DiffusionTransformer.forward`."""
+    output = predictor.denoiser(pack, level, text.features, text.lengths, actions)
+    variance = predictor.denoiser.token_variance
+    return output if variance is None else predictor.process.from_guess(output, pack.tokens, level, variance)
+
+
+class Dreamer:
+    """Dreams the windows of one canvas, and counts its steps."""
+
+    def __init__(self, world: World, canvas: Canvas, sampling: Sampling, num_windows: int, on_step: OnStep | None):
+        self.world, self.canvas, self.sampling, self.on_step = world, canvas, sampling, on_step
+        self.grid = world.autoencoder.grid * world.patch
+        self.total, self.done = num_windows * sampling.steps, 0
+        self._texts: dict[str, TextTokens] = {}
+        self._coming = iter(canvas.actions)
+        self._names: list[str] = []  # what is done in each frame, as far as it was asked for
+
+    def ask_actions(self, frame: int) -> bool:
+        """Ask for what is done before `frame`; False when somebody who was asked has nothing more to say."""
+        self._names += islice(self._coming, max(0, frame - len(self._names)))
+        return isinstance(self.canvas.actions, Sized) or len(self._names) >= frame
+
+    def window(self, blocks: Sequence[Block], stretch: Stretch, window: Window) -> Tensor:
+        """The clean tokens (n, p) of the blocks that a window sees; those of given ones come back as they are."""
+        world, sampling = self.world, self.sampling
+        given, cap = torch.cat([block.tokens for block in blocks]), torch.cat([block.cap for block in blocks])
+        self.done += sampling.steps
+        if not cap.any():
+            return given
+        height, width = (side // world.patch.space for side in blocks[0].detail.shape[2:])
+        shape = Shape(len(blocks), height, width)
+
+        def noise(stream: int) -> Tensor:
+            time, base = world.patch.time, -(-stretch.start // world.autoencoder.grid.time)
+            edges = [base + 1 + (number - 1) * time if number else base for number in (window.start, window.stop)]
+            size = (world.latent_channels, edges[1] - edges[0], *blocks[0].detail.shape[2:])
+            drawn = addressed_noise(sampling.seed, size, first_frame=edges[0], stream=stream)
+            return patchify(drawn, world.patch, begins=window.start == 0)
+
+        def report(done: int, steps: int, clean: Tensor) -> None:
+            if self.on_step is not None:
+                self.on_step(self.done - steps + done, self.total, unpatchify(clean, shape, world.patch))
+
+        conditional, unconditional = self._readers(shape, stretch, window)
+        clean = world.process.sample(
+            guided(conditional, unconditional, sampling.guidance, world.process.guide),
+            world.process.corrupt(given, noise(0), cap),
+            cap,
+            num_steps=sampling.steps,
+            solver=sampling.solver,
+            fresh_noise=noise,
+            on_step=report,
+        )
+        if not clean.isfinite().all():
+            remedy = f"lower guidance={sampling.guidance} or retrain it"
+            raise RunError(f"the model made numbers that are not finite: {remedy}")
+        return clean
+
+    def _readers(self, shape: Shape, stretch: Stretch, window: Window) -> tuple[Predict, Predict]:
+        """The denoiser with the prompts of a window of token `shape`, and with the negative one."""
+        canvas, step, each = self.canvas, self.grid.time, shape.height * shape.width
+        around = WRAP if canvas.circular and not canvas.conditions else 0
+        seen = Shape(shape.frames + 2 * around, shape.height, shape.width)
+        number = torch.arange(-around, shape.frames + around) % shape.frames  # of each token frame that is seen
+        place = positions(seen, step / canvas.fps)
+        last = [max(0, stretch.start + block * step) for block in range(window.start, window.stop)]  # frame of each
+        parts = torch.tensor([sum(first <= frame for first, _ in canvas.prompts) - 1 for frame in last])[number]
+        actions = self._actions(last, number) if self._names else None
+        index = (number[:, None] * each + torch.arange(each)).flatten()  # the token of the state at each place
+
+        def reader(prompt: str, actions: Tensor | None) -> Predict:
+            text = self._text(prompt)
+
+            def read(noisy: Tensor, level: Tensor) -> Tensor:
+                with torch.autocast("cpu", torch.bfloat16):
+                    return predict(self.world, Pack(noisy, place, (seen,)), level, text, actions)
+
+            return read
+
+        readers = {part: reader(canvas.prompts[part][1], actions) for part in sorted(set(parts.tolist()))}
+
+        def conditional(noisy: Tensor, level: Tensor) -> Tensor:
+            """Each token frame as the reader of its own prompt, which reads the others too, predicts it."""
+            found = [(parts == part, read(noisy, level)) for part, read in readers.items()]
+            answer = found[0][1]
+            for frames, other in found[1:]:
+                answer = torch.where(frames.repeat_interleave(each)[:, None], other, answer)
+            return answer
+
+        def inside(read: Predict) -> Predict:
+            """A reader of the circle's tokens, which sees some of them again before the first and after the last."""
+            return lambda noisy, level: read(noisy[index], level[index])[around * each : len(index) - around * each]
+
+        plain = reader(canvas.negative, None)
+        return (inside(conditional), inside(plain)) if around else (conditional, plain)
+
+    def _actions(self, last: list[int], number: Tensor) -> Tensor:
+        """(token frames, actions) what is done in those that end with the frames `last`."""
+        step = self.grid.time
+        rows = [action_row(self._names[max(0, frame - step + 1) : frame + 1], self.world.actions) for frame in last]
+        return torch.stack(rows)[number]
+
+    def _text(self, prompt: str) -> TextTokens:
+        if prompt not in self._texts:
+            with torch.autocast("cpu", torch.bfloat16):
+                self._texts[prompt] = self.world.text_encoder([prompt])
+        return self._texts[prompt]

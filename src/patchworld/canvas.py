@@ -251,9 +251,9 @@ def token_strength(strength: np.ndarray, shape: Iterable[int], grid: Grid) -> np
 
 
 def action_row(names: Sequence[str], known: Sequence[str]) -> Tensor:
-    """How much of one block each action fills, (actions,): zero where nothing is said. Raises InputError for others."""
+    """How much of one block each action fills, (actions,); "" says nothing. Raises InputError for unknown ones."""
     row = torch.zeros(len(known))
-    for name in names:
+    for name in filter(None, names):
         if name not in known:
             remedy = f"this model knows {', '.join(known)}" if known else "this model was trained without actions"
             raise InputError(f"unknown action '{name}': {remedy}")

@@ -119,6 +119,7 @@ def animate(
 @verb
 def extend(clip: Clip, prompt: str = "", *, seconds: float = 2.0, backward: bool = False) -> Canvas:
     """A clip and what comes after it, or before it, for so many seconds."""
+    _check_moves(clip)
     more = _frames(seconds, clip.fps)
     placed = Condition(clip, more if backward else 0)
     return Canvas(prompt, clip.num_frames + more, clip.size, clip.fps, conditions=(placed,))
@@ -133,16 +134,21 @@ def loop(
     size: tuple[int, int] = (64, 64),
     fps: float = 8.0,
 ) -> Canvas:
-    """A video that begins again where it ends. Of a `clip`, its end is led back to its start in so many seconds."""
+    """A video that begins again where it ends. Of a `clip`, its end is led back to its start in so many seconds.
+
+    `size` and `fps` are of a video from words, `fps` also of one from an image.
+    """
     if clip is None:
         return Canvas(prompt, _blocks(seconds, fps), size, fps, circular=True)
-    frames = clip.num_frames + _blocks(seconds, clip.fps)
-    return Canvas(prompt, frames, clip.size, clip.fps, conditions=(Condition(clip),), circular=True)
+    fps = fps if clip.is_image else clip.fps
+    frames = clip.num_frames + _blocks(seconds, fps)
+    return Canvas(prompt, frames, clip.size, fps, conditions=(Condition(clip),), circular=True)
 
 
 @verb
 def connect(a: Clip, b: Clip, prompt: str = "", *, seconds: float = 2.0, fit: Fit | None = None) -> Canvas:
     """Two clips, and a way from the end of the first to the start of the second."""
+    _check_moves(a)
     b = fitted(b, a.size, a.fps, fit)
     start = a.num_frames + _blocks(seconds, a.fps)
     return Canvas(prompt, start + b.num_frames, a.size, a.fps, conditions=(Condition(a), Condition(b, start)))
@@ -164,6 +170,7 @@ def blend(
     curve: (time, share of b), both from 0 to 1, joined by lines. strength: how freely the mixture is dreamed anew where
     both are seen alike; where only one is seen it is kept.
     """
+    _check_moves(a)
     b = fitted(b, a.size, a.fps, fit)
     both = min(a.num_frames, b.num_frames)
     if seconds is not None:
@@ -364,6 +371,11 @@ def fitted(clip: Clip, size: tuple[int, int], fps: float, fit: Fit | None) -> Cl
             f"{width}x{height} is cropped to the shape of {size[0]}x{size[1]}; fit pad keeps all", stacklevel=2
         )
     return fit_clip(clip, size, fit or "crop")
+
+
+def _check_moves(clip: Clip) -> None:
+    if clip.is_image:
+        raise InputError("an image has no frame rate: animate it, or give a video")
 
 
 def _frames(seconds: float, fps: float) -> int:

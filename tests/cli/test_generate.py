@@ -41,9 +41,19 @@ def test_a_prompt_that_is_too_long_is_cut_with_one_line_that_says_so(model, run)
     assert read("out.png").recipe["prompt"] == prompt
 
 
+def test_the_prompt_may_change_on_the_way(model, run):
+    assert run(*quick(model, "out.mp4", "--then", "1", "a blue cube", "--then", 1.5, "left"))[0] == 0
+    assert read("out.mp4").recipe["arguments"]["changes"] == [[8, "a blue cube"], [12, "left"]]
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
+        (("--then", "soon", "x"), "--then: not a number: 'soon'"),
+        (("--then", "9", "x"), r"changes at frames \[72\]: use growing numbers from 1 to 16"),
+        (("--window", 0), "window=0 is out of range"),
+        (("--variations", 0), "variations=0 is too few: give 1 or more"),
+        (("--preview", "p.mp3"), "p.mp3 names no format"),
         (("--size", "0x64"), "size 0x64 is too small: .*at least 8 pixels"),
         (("--size", "99999x99999"), "size 99999x99999 is too large: .*4096x4096"),
         (("--size", "9" * 20 + "x8"), "is not a size: write width x height"),
@@ -83,5 +93,6 @@ def test_an_autoencoder_alone_is_not_taken_for_a_model(tiny_model, tmp_path_fact
 
 
 def test_a_clip_larger_than_the_memory_is_refused_before_it_begins(model, refused):
-    line = refused(*quick(model, "out.mp4", "--size", "4096x4096", "--frames", 100_000), status=1)
+    more = ("--size", "4096x4096", "--frames", 100_000, "--window", 100_000)
+    line = refused(*quick(model, "out.mp4", *more), status=1)
     assert re.search(r"100000 frames of 4096x4096 need \d+ GB of memory, there are \d+: ask for fewer", line)

@@ -15,23 +15,23 @@ def test_running_out_of_memory_is_one_line(model, refused, monkeypatch):
     def allocate(*_):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 10 bytes.")
 
-    monkeypatch.setattr("patchworld.generate.decode_clip", allocate)
+    monkeypatch.setattr("patchworld.generate.decode_latents", allocate)
     assert "out of memory: ask for fewer frames or a smaller size" in refused(*quick(model), status=1)
 
 
 def test_warnings_of_libraries_add_no_lines(model, run, monkeypatch):
-    from patchworld.vae import decode_clip
+    from patchworld.vae import decode_latents
 
     def warn(*arguments):
         warnings.warn("a library changes its ways in version 9", stacklevel=1)
-        return decode_clip(*arguments)
+        return decode_latents(*arguments)
 
-    monkeypatch.setattr("patchworld.generate.decode_clip", warn)
+    monkeypatch.setattr("patchworld.generate.decode_latents", warn)
     assert run(*quick(model, "out.png"))[::2] == (0, "")
 
 
 def test_ctrl_c_ends_with_one_line_and_no_file(model, refused, monkeypatch):
-    monkeypatch.setattr("patchworld.generate.decode_clip", lambda *_: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr("patchworld.generate.decode_latents", lambda *_: signal.raise_signal(signal.SIGINT))
     assert "stopped; nothing was left half-written" in refused(*quick(model), status=130)
 
 

@@ -95,3 +95,11 @@ def test_a_pack_holds_clips_one_after_the_other():
     assert packed.frame_lengths.tolist() == [6, 6, 1]
     for ours, theirs in zip(unpack(packed.tokens, packed), tokens, strict=True):
         assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("patch", [PATCH, PatchGrid(2, 2), PatchGrid(2, 2, "frames")])
+def test_a_video_cut_in_parts_gives_the_tokens_of_the_whole(patch):
+    latent = torch.randn(3, 1 + 3 * patch.time, 4, 2)
+    parts = latent.split([1, patch.time, 2 * patch.time], dim=1)
+    tokens = [patchify(part, patch, begins=number == 0) for number, part in enumerate(parts)]
+    assert torch.equal(torch.cat(tokens), patchify(latent, patch))

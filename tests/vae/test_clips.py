@@ -13,6 +13,7 @@ from patchworld.vae import (
     decode_latents,
     encode_clip,
     encode_frames,
+    preview,
     to_pixels,
 )
 from patchworld.vae import clips as clips_module
@@ -124,3 +125,27 @@ def test_encoding_in_pieces_equals_encoding_at_once(tiny_model):
             whole = tiny_model.autoencoder.encode(to_pixels(clip.frames), grid)[0]
             assert pieces.shape == shape
             torch.testing.assert_close(pieces, whole.float(), atol=0.02, rtol=0.02)
+
+
+def test_a_preview_is_the_linear_half_of_the_decoder_averaged_over_blocks():
+    autoencoder = random_autoencoder()
+    latent = torch.randn(autoencoder.latent_channels - 2, 3, 2, 5, generator=torch.Generator().manual_seed(0)) / 4
+    shown = preview(autoencoder, latent)
+    for parameter in autoencoder.decoder.conv_out.parameters():
+        torch.nn.init.zeros_(parameter)  # what is left is linear
+    pixels = autoencoder.decode_chunk(latent[None], None, first=False)[0]  # (3, 12, 16, 40)
+    blocks = pixels.unflatten(1, (3, 4)).unflatten(3, (2, 8)).unflatten(5, (5, 8)).mean((2, 4, 6))
+    expected = (blocks.clamp(-1, 1) + 1) * 127.5
+    assert np.abs(shown - expected.permute(1, 2, 3, 0).detach().numpy()).max() <= 0.51
+
+
+def test_decoding_looks_back_no_further_than_its_reach():
+    autoencoder = random_autoencoder()
+    shape = (1, autoencoder.latent_channels, autoencoder.reach + 3, 2, 2)
+    latent = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    other = latent.clone()
+    other[:, :, 0] += 1
+    with torch.no_grad():
+        changed = (autoencoder.decode(latent) != autoencoder.decode(other)).flatten(3).any(3)[0].any(0)
+    last = int(changed.nonzero().max())  # frames 4 j - 3 to 4 j are those of latent frame j
+    assert 4 * (autoencoder.reach - 2) < last <= 4 * autoencoder.reach

@@ -3,7 +3,7 @@ import pytest
 from video.making import corners, scene
 
 from patchworld.errors import InputError
-from patchworld.video import Clip, fit, psnr, resize
+from patchworld.video import Clip, fit, psnr, read, resize, retime
 
 
 def test_resize_gives_exactly_the_size_and_keeps_rate_and_frames():
@@ -54,3 +54,22 @@ def test_wrong_sizes_and_ways_are_refused():
             resize(clip, size)
     with pytest.raises(InputError, match="'crop' or 'pad'"):
         fit(clip, (8, 8), "stretch")
+
+
+@pytest.mark.parametrize("fps", [4.0, 8.0, 12.5, 30.0])
+def test_another_rate_shows_the_frames_that_reading_at_that_rate_gives(fps, tmp_path):
+    clip = Clip(np.arange(9, dtype=np.uint8)[:, None, None, None] * np.ones((9, 8, 8, 3), np.uint8) * 20, 8.0)
+    at_rate = retime(clip, fps)
+    asked = read(clip.save(tmp_path / "a.mkv"), fps=fps)
+    assert at_rate.fps == fps
+    assert np.array_equal(at_rate.frames, asked.frames)
+
+
+def test_a_fitted_clip_remembers_how_it_came_to_be(tmp_path):
+    path = Clip(scene(3), 8.0).save(tmp_path / "a.mkv")
+    assert fit(read(path, start=0.1), (8, 8), "pad").source == {
+        "path": str(path),
+        "start": 0.1,
+        "size": [8, 8],
+        "fit": "pad",
+    }

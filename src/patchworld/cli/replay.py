@@ -50,9 +50,8 @@ def _replay(options: argparse.Namespace) -> str:
             writer.add(frame)
     pairs = zip_longest(before or frames(options.video), frames(out))
     same = [a is None or (b is not None and np.array_equal(a, b)) for a, b in pairs]  # it may have been stopped early
-    return (
-        f"{out}: {'the same frames again' if all(same) else 'frames differ: another machine, version or file format'}"
-    )
+    told = "the same frames again" if all(same) else "frames differ: another machine, version or file format"
+    return f"{out}: {told}"
 
 
 def _find(named: dict[str, Any], options: argparse.Namespace) -> "Clip":

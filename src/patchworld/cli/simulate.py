@@ -118,7 +118,7 @@ def terminal_picture(frame: Any) -> str:
         two = zip(upper, lower, strict=True)
         colours = (f"\x1b[38;2;{a};{b};{c}m\x1b[48;2;{d};{e};{f}m▀" for (a, b, c), (d, e, f) in two)
         rows.append("".join(colours) + "\x1b[0m\x1b[K")
-    return "\x1b[H" + "\r\n".join(rows) + "\r\n"
+    return "\x1b[H" + "\n".join(rows) + "\n"
 
 
 def _recorded(actions: Iterator[str], played: list[str]) -> Iterator[str]:
@@ -135,7 +135,7 @@ def _keys() -> Iterator[Iterator[str]]:
 
     terminal = sys.stdin.fileno()
     before = termios.tcgetattr(terminal)
-    tty.setcbreak(terminal)
+    tty.setcbreak(terminal, termios.TCSADRAIN)  # what was typed while the model was loaded counts
     sys.stderr.write("\x1b[2J")
     try:
         yield _pressed(terminal)

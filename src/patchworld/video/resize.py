@@ -1,5 +1,6 @@
 """Clips in other sizes, stretched, cropped or padded, and at other frame rates."""
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -37,7 +38,7 @@ def fit(clip: Clip, size: tuple[int, int], how: How = "crop") -> Clip:
 def retime(clip: Clip, fps: float) -> Clip:
     """The clip at another frame rate: each frame is the one on display at its time, as `read` at `fps` gives it."""
     check_fps(fps)
-    count = max(1, round(clip.duration * fps))
+    count = max(1, math.ceil(clip.duration * fps - 1e-6))
     shown = np.floor(np.arange(count) * clip.fps / fps + 1e-6).astype(int)
     return Clip(clip.frames[np.minimum(shown, clip.num_frames - 1)], fps)
 

@@ -27,12 +27,9 @@ def dream(side: int, steps: int) -> dict[str, float]:
     torch.set_num_threads(1)
     world = patchworld.load()
     marks = [time.process_time()]
-    world.generate(
-        "a red ball rolls to the left on grass",
-        frames=FRAMES,
-        size=(side, side),
-        fps=FPS,
-        steps=steps,
+    world.dream(
+        patchworld.Canvas("a red ball rolls to the left on grass", FRAMES, (side, side), FPS),
+        patchworld.Sampling(steps=steps, window=FRAMES + 3),
         on_step=lambda done, steps, latent: marks.append(time.process_time()),
     )
     end = time.process_time()

@@ -117,7 +117,7 @@ def long(world, clips) -> Iterator[str]:
         if number in (81, 481):
             peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6)
     spent = time.process_time() - begun
-    yield f"60 s in {spent:.0f} CPU seconds, 8 steps; peak of memory {peaks[0]:.0f} MB after 10 s, {peaks[1]:.0f} after 60"
+    yield f"60 s in {spent:.0f} CPU seconds, 8 steps; peak {peaks[0]:.0f} MB after 10 s, {peaks[1]:.0f} MB after 60."
 
 
 def main() -> None:

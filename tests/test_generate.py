@@ -83,6 +83,20 @@ def test_given_tokens_leave_the_sampler_as_the_autoencoder_made_them(tiny_model,
     assert not torch.equal(torch.cat(latents, dim=1)[..., 2:], alone[..., 2:])
 
 
+def test_tokens_of_several_latent_frames_go_through_windows_as_well(tiny_model, latents):
+    config = tiny_model.denoiser.config.model_copy(update={"patch_time": 2, "num_outputs": 32})
+    torch.manual_seed(2)
+    model = replace(tiny_model, denoiser=type(tiny_model.denoiser)(config))
+    given = moving_square(25)
+    mask = np.zeros((32, 32), bool)
+    mask[:16] = True
+    clip = generate(model, Canvas("", 25, (32, 32), conditions=(Condition(given, mask=mask),)), SHORT)
+    composed = Clip(np.where(mask[..., None], given.frames, 128).astype(np.uint8), 8)
+    alone = encode_clip(tiny_model.autoencoder, composed)
+    assert torch.equal(torch.cat(latents, dim=1)[..., :2, :], alone[..., :2, :])
+    assert np.array_equal(clip.frames[:, :16], given.frames[:, :16])
+
+
 def test_streaming_gives_the_frames_of_the_whole(tiny_model):
     canvas = Canvas("a red ball", 30, (32, 32))
     streamed = list(stream(tiny_model, canvas, SHORT))

@@ -29,6 +29,7 @@ def test_a_recipe_gives_its_canvas_and_sampling_back():
 def test_a_canvas_whose_conditions_were_placed_by_hand_has_no_recipe():
     given = Canvas("a ball", 9, (32, 32), conditions=(Condition(moving_square(1)),))
     assert write_recipe(given, Sampling(), "abc") is None
+    assert write_recipe(verbs.simulate(actions=iter(["typed"])), Sampling(), "abc") is None
 
 
 def test_given_clips_are_found_by_their_file_and_known_by_their_content(tmp_path):

@@ -6,7 +6,7 @@ the file they were read from and by their content, and have to be there when the
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from dataclasses import replace
 from typing import Any
 
@@ -40,8 +40,9 @@ class Recipe(BaseModel):
 
 
 def write_recipe(canvas: Canvas, sampling: Sampling, model: str) -> dict[str, Any] | None:
-    """The recipe of a canvas that a verb made; None for one with conditions that were placed by hand."""
-    if canvas.call is None and (canvas.conditions or canvas.actions or canvas.circular):
+    """The recipe of a canvas that a verb made; None for conditions placed by hand, and actions still to come."""
+    by_hand = canvas.call is None and (canvas.conditions or canvas.actions or canvas.circular)
+    if by_hand or not isinstance(canvas.actions, Sized):
         return None
     plain = {name: getattr(canvas, name) for name in ("prompt", "frames", "size", "fps", "changes", "cuts")}
     verb, arguments = canvas.call or ("generate", plain)

@@ -34,7 +34,9 @@ def add(commands: Any) -> None:
     _add_prompt(loop)
     loop.add_argument("--video", type=Path, metavar="FILE", help="lead the end of this video back to its start")
     loop.add_argument("--seconds", type=float, default=4.0, metavar="S", help="seconds to dream; default 4")
-    loop.add_argument("--fps", type=float, default=8.0, metavar="F", help="frames a second without --video; default 8")
+    loop.add_argument(
+        "--fps", type=float, default=8.0, metavar="F", help="frames a second, of words or an image; default 8"
+    )
     add_fitting(loop)
     loop.set_defaults(run=_loop)
 
@@ -131,7 +133,7 @@ def _loop(options: argparse.Namespace) -> str:
 
     if options.video:
         clip = read_input(options.video, options)
-        return dream(options, verbs.loop(prompt_of(options, clip), clip=clip, seconds=options.seconds))
+        return dream(options, verbs.loop(prompt_of(options, clip), clip=clip, seconds=options.seconds, fps=options.fps))
     size = options.size or (64, 64)
     return dream(options, verbs.loop(options.prompt or "", seconds=options.seconds, size=size, fps=options.fps))
 

@@ -1,6 +1,6 @@
 """Do the verbs hold what they promise, on the shipped model or another?
 
-    python benchmarks/verbs.py [--model DIR] [--clips 6] [--only seams drift simulate long] [--out FILE]
+    python benchmarks/verbs.py [--model DIR] [--clips 6] [--only seams floor drift simulate long] [--out FILE]
 
 Joins are measured beside the 95th percentile of the steps inside real clips of the playroom, which has to be there
 (pip install -e '.[sim,report]'). One thread: times are CPU seconds.
@@ -20,6 +20,8 @@ from measure import machine, publish
 import patchworld
 from patchworld import Clip, Sampling, verbs
 from patchworld.playroom import play, sample_scene
+from patchworld.shapes import Shape
+from patchworld.vae import decode_clip, encode_clip
 from patchworld.video.seams import FIGURES, SeamReport
 
 SEED, FRAMES, SIZE = 91, 25, (64, 64)
@@ -73,6 +75,26 @@ def seams(world, clips) -> Iterator[str]:
         yield f"| {name} | {len(found)} | {(found <= 1).all(1).sum()} | {medians} |"
 
 
+def floor(world, clips) -> Iterator[str]:
+    """The best that any transformer could do: the real continuation, as the autoencoder keeps it."""
+    limit = np.percentile(steps([clip for clip, _ in clips]), 95, axis=0)
+    yield "| the real continuation through | " + " | ".join(f"median {name}" for name in FIGURES) + " |"
+    yield "|---|---|---|---|"
+    every = world.autoencoder.latent_channels
+    for channels, told in (
+        (every, "all channels"),
+        (world.latent_channels, f"the {world.latent_channels} dreamed ones"),
+    ):
+        found = []
+        for clip, _ in clips:
+            latent = encode_clip(world.autoencoder, clip)
+            latent[channels:, 3:] = 0  # frames 0 to 8 are latent frames 0 to 2
+            rebuilt = decode_clip(world.autoencoder, latent, Shape(*clip.frames.shape[:3]), clip.fps).frames
+            frames = np.concatenate([clip.frames[:9], rebuilt[9:]])
+            found.append(measured(frames, [9])[0].jumps / limit)
+        yield f"| {told} | " + " | ".join(f"{value:.2f}" for value in np.median(found, axis=0)) + " |"
+
+
 def drift(world, clips) -> Iterator[str]:
     """Ten extensions of a second, each from the file of the one before: the mean colour at each join."""
     import cv2
@@ -124,7 +146,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", type=Path)
     parser.add_argument("--clips", type=int, default=6)
-    parts = {"seams": seams, "drift": drift, "simulate": simulate, "long": long}
+    parts = {"seams": seams, "floor": floor, "drift": drift, "simulate": simulate, "long": long}
     parser.add_argument("--only", nargs="+", choices=parts, default=list(parts))
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()

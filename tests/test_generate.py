@@ -5,10 +5,11 @@ import pytest
 import torch
 from tiny import moving_square
 
-from patchworld.canvas import Canvas, Condition
+from patchworld.canvas import Block, Canvas, Condition
 from patchworld.errors import InputError, RunError
-from patchworld.generate import Sampling, generate, stream
+from patchworld.generate import DETAIL_FADES, Sampling, _finished, generate, stream
 from patchworld.model import Model
+from patchworld.patches import PatchGrid
 from patchworld.vae import decode_latents, encode_clip
 from patchworld.video import Clip
 
@@ -95,6 +96,19 @@ def test_tokens_of_several_latent_frames_go_through_windows_as_well(tiny_model, 
     alone = encode_clip(tiny_model.autoencoder, composed)
     assert torch.equal(torch.cat(latents, dim=1)[..., :2, :], alone[..., :2, :])
     assert np.array_equal(clip.frames[:, :16], given.frames[:, :16])
+
+
+def test_detail_stays_where_nothing_changes_and_fades_with_what_does():
+    patch, near = PatchGrid(1, 2), Block(torch.zeros(2, 16), torch.zeros(2), torch.ones(3, 1, 2, 4))
+    open_block = Block(torch.zeros(2, 16), torch.ones(2), torch.zeros(3, 1, 2, 4))
+    dreamed = torch.stack([torch.zeros(16), torch.full((16,), DETAIL_FADES / 2)])
+    detail = _finished(open_block, dreamed, near, patch).detail
+    assert torch.allclose(detail, torch.tensor([1.0, 1.0, 0.5, 0.5]).expand(3, 1, 2, 4))
+    assert not _finished(open_block, dreamed + DETAIL_FADES, near, patch).detail.any()
+    half_given = Block(torch.zeros(2, 16), torch.tensor([0.0, 1.0]), torch.zeros(3, 1, 2, 4))
+    assert torch.equal(
+        _finished(half_given, torch.zeros(2, 16), near, patch).detail[0, 0, 0], torch.tensor([0, 0, 1.0, 1])
+    )
 
 
 def test_streaming_gives_the_frames_of_the_whole(tiny_model):

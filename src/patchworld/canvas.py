@@ -167,9 +167,14 @@ def lay_out(
 def _block(latent: Tensor, strength: np.ndarray, grid: Grid, patch: PatchGrid, channels: int, *, begins: bool) -> Block:
     weakest = torch.from_numpy(token_strength(strength, latent.shape[1:], grid))
     cap = 1 - reduce(weakest, "f (h p) (w q) -> (h w)", "min", p=patch.space, q=patch.space)
-    rows, columns = (side // patch.space for side in latent.shape[2:])
-    whole = (cap == 0).view(rows, columns).repeat_interleave(patch.space, 0).repeat_interleave(patch.space, 1)
+    whole = each_voxel(cap == 0, latent, patch)
     return Block(patchify(latent[:channels], patch, begins=begins), cap, latent[channels:] * whole)
+
+
+def each_voxel(values: Tensor, latent: Tensor, patch: PatchGrid) -> Tensor:
+    """Values of the tokens of a block, (n,), for the voxels (h, w) of its latent (c, f, h, w)."""
+    rows = values.view(latent.shape[2] // patch.space, latent.shape[3] // patch.space)
+    return rows.repeat_interleave(patch.space, 0).repeat_interleave(patch.space, 1)
 
 
 def compose(canvas: Canvas, start: int, stop: int, step: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -27,7 +27,7 @@ from patchworld.video import Clip
 __all__ = ["OnStep", "Sampling", "World", "generate", "predict", "stream"]
 
 BYTES_PER_PIXEL = 40  # of memory, for one pixel of a window while it is dreamed; measured with the preset small
-DETAIL_FADES = 0.6  # measured: benchmarks/results, 0.1 to 0.6 give 2.2 to 2.4 dB on still and slow scenes
+DETAIL_FADES = 0.6  # measured: docs/log.md
 
 
 def generate(world: World, canvas: Canvas, sampling: Sampling | None = None, on_step: OnStep | None = None) -> Clip:

@@ -171,10 +171,13 @@ class Dreamer:
 
         def reader(prompt: str, actions: Tensor | None) -> Predict:
             text = self._text(prompt)
+            device = text.features.device  # the solver and what it mixes stay on the CPU
+            here, done = place.to(device), None if actions is None else actions.to(device)
 
             def read(noisy: Tensor, level: Tensor) -> Tensor:
-                with torch.autocast("cpu", torch.bfloat16):
-                    return predict(self.world, Pack(noisy, place, (seen,)), level, text, actions)
+                pack = Pack(noisy.to(device), here, (seen,))
+                with torch.autocast(device.type, torch.bfloat16):
+                    return predict(self.world, pack, level.to(device), text, done).to(noisy.device)
 
             return read
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from patchworld.cli.parser import EXAMPLE, Parser, add_model, add_output, size
+from patchworld.cli.parser import EXAMPLE, Parser, add_lora, add_model, add_output, size
 from patchworld.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def add_dreaming(commands: Any, name: str, help: str, example: str = EXAMPLE, **
     parser: Parser = commands.add_parser(name, help=help, epilog=example)
     add_output(parser)
     add_model(parser)
+    add_lora(parser)
     settings = {"steps": 16, "guidance": 3, "window": 48, "history": 16, **defaults}
     told = {
         "seed": "same seed, same video; default 0",
@@ -89,7 +90,7 @@ def dream(options: argparse.Namespace, canvas: "Canvas") -> str:
         check_output(path, size=canvas.size, fps=canvas.fps, num_frames=canvas.frames)
     if options.preview:
         check_output(options.preview, num_frames=1)
-    model = load(options.model)
+    model = load(options.model, options.lora, options.lora_strength)
     lines = []
     for number, path in enumerate(paths):
         lines += _dream(options, canvas, replace(sampling, seed=sampling.seed + number), model, path)

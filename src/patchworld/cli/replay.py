@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from patchworld.cli.dreaming import watched
-from patchworld.cli.parser import add_model, add_output
+from patchworld.cli.parser import add_lora, add_model, add_output
 from patchworld.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ def add(commands: Any) -> None:
     replay.add_argument("video", type=Path, metavar="FILE", help="a file written by patchworld")
     add_output(replay, required=False)
     add_model(replay)
+    add_lora(replay)
     replay.add_argument(
         "--inputs", type=Path, nargs="+", default=[], metavar="FILE", help="what it was made from, if that has moved"
     )
@@ -38,11 +39,11 @@ def _replay(options: argparse.Namespace) -> str:
     canvas, sampling = follow_recipe(made, lambda named: _find(named, options))
     out = options.out or options.video.with_stem(options.video.stem + "-replay")
     check_output(out, size=canvas.size, fps=canvas.fps, num_frames=canvas.frames)
-    model = load(options.model)
+    model = load(options.model, options.lora, options.lora_strength)
     if made["model"] != model.hash:
         raise InputError(
             f"the file was made by model {made['model']}, this one is {model.hash}: "
-            "give the folder of that one with --model"
+            "give the folder of that one with --model, and its adapter with --lora and --lora-strength"
         )
     before = list(frames(options.video)) if out == options.video else None  # it is about to be replaced
     with Writer(out, canvas.size, canvas.fps, recipe=made) as writer:

@@ -67,7 +67,7 @@ def _play(options: argparse.Namespace, canvas: Any) -> list[Any]:
     """Show the world in the terminal as it comes, no faster than it moves; ends with the actions or by Ctrl-C."""
     from patchworld.model import load
 
-    model, frames = load(options.model), []
+    model, frames = load(options.model, options.lora, options.lora_strength), []
     due = time.monotonic()
     try:
         for frame in model.stream(canvas, sampling_of(options)):
@@ -86,7 +86,7 @@ def _write(options: argparse.Namespace, canvas: Any, frames: list[Any]) -> str:
     from patchworld.model import load
     from patchworld.video import Writer
 
-    recipe = load(options.model).recipe(canvas, sampling_of(options))
+    recipe = load(options.model, options.lora, options.lora_strength).recipe(canvas, sampling_of(options))
     with Writer(options.out, canvas.size, canvas.fps, recipe=recipe) as writer:
         for frame in frames:
             writer.add(frame)

@@ -21,7 +21,7 @@ def test_help_comes_without_waiting_for_anything_heavy():
     [
         ((), "missing COMMAND; see patchworld --help"),
         (("generat", "x"), r"unknown command 'generat' \(did you mean generate\?\)"),
-        (("quux",), r"unknown command 'quux' \(known: generate, animate, extend, .*, train\)"),
+        (("quux",), r"unknown command 'quux' \(known: generate, animate, extend, .*, merge\)"),
         (("--seed", "3", "generate", "x"), "unknown option --seed .*; see patchworld --help"),
         (("train", "autoencodr"), r"unknown part 'autoencodr' \(did you mean autoencoder\?\)"),
         (("data", "playrom"), r"unknown kind 'playrom' \(did you mean playroom\?\)"),

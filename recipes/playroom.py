@@ -2,7 +2,7 @@
 
     render          6,000 clips of the playroom, 2,500 of pictures       two processes
     autoencoder     15 minutes from the principal components, then 28 of the decoder alone
-    transformer     58 minutes, flow, preset `small`, small clips first
+    transformer     98 minutes, flow, preset `small`, single pictures first
 
 Measured on one core each, of about 205 GFLOP/s in bfloat16 matrix products; what came of it is in docs/model.md. Every
 step continues where it was stopped when the same command is run again. OUT/transformer/model is the model.
@@ -43,9 +43,9 @@ def autoencoder(out: Path) -> None:
 
 
 def transformer(out: Path) -> None:
-    """Six minutes of encoding, then 58 of training."""
+    """Six minutes of encoding, then 98 of training: a part of each step for each of two cores."""
     paths = ["--data", str(out / "playroom"), "--out", str(out / "transformer")]
-    settings = ["--autoencoder", str(out / "decoder" / "model"), "--minutes", "58", "--tokens", "640"]
+    settings = ["--autoencoder", str(out / "decoder" / "model"), "--minutes", "98", "--tokens", "896", "--parts", "2"]
     run("train", "transformer", *paths, *settings, "--stages", "0.3:frames=1,0.85:tokens=80,1")
 
 

@@ -99,7 +99,7 @@ def transformer(
     SABOTAGES.get(sabotage, lambda: None)()
     if sabotage == "parts differ":
         task.parts = lambda step: [part + rank for part in parts(step)]
-    config = tiny_runs.config("transformer", STEPS).model_dump() | {"stages": ()}
+    config = tiny_runs.config("transformer", STEPS).model_dump() | {"stages": (), "optimizer": "adamw"}
     loop.train(task, TrainConfig(**config | settings), folder)
 
 

@@ -98,6 +98,16 @@ def test_the_comparison_sees_what_is_wrong(sabotage, settings, runs):
     assert not alike(folder, runs / "one")
 
 
+def test_muon_on_several_ranks_has_the_losses_of_one_process(runs):
+    """Its weights are not compared: it works in bf16, where another last bit may become another third digit."""
+    for size, name in ((1, "muon"), (4, "muon on four")):
+        settings = {"shard": 2} if size == 4 else {}
+        assert run(size, tiny_ranks.transformer, runs / name, optimizer="muon", **settings) == [0] * size
+    ours, theirs = ([row[1] for row in rows(runs / name)] for name in ("muon on four", "muon"))
+    assert ours == pytest.approx(theirs, rel=1e-5)
+    assert ours != pytest.approx([row[1] for row in rows(runs / "one")], rel=1e-5)
+
+
 def test_bf16_differs_from_one_process_by_bf16(runs):
     for size, name in ((1, "one in bf16"), (2, "two in bf16")):
         assert run(size, tiny_ranks.transformer, runs / name, precision="bf16") == [0] * size

@@ -7,7 +7,9 @@ from typing import Any
 
 from patchworld.errors import InputError, first_problem
 
-SHIFT = 3.0  # of noise levels: what words decide is decided above a level of 0.8, where a twelfth of plain levels lies
+# Noise levels of flow: what words decide is decided above 0.8, where a twelfth of plain logit-normal levels lies and a
+# third of these, and what makes a picture sharp below 0.3 (docs/decisions/0010-words-first.md).
+LEVELS = {"shift": 2.0, "logit_std": 1.6}
 OWN = Path(__file__).parents[1] / "weights" / "playroom"  # as model.DEFAULT, whose module is slow to import
 
 
@@ -134,7 +136,7 @@ def add_transformer(parser: argparse.ArgumentParser) -> None:
         "--optimizer", choices=("muon", "adamw"), default="muon", help="of matrices inside blocks; default muon"
     )
     parser.add_argument(
-        "--shift", type=float, metavar="S", help="of flow: above 1, noisier levels in training and use; default 3"
+        "--shift", type=float, metavar="S", help="of flow: above 1, noisier levels in training and use; default 2"
     )
     parser.add_argument(
         "--base-tokens",
@@ -244,7 +246,7 @@ def transformer_task(options: argparse.Namespace, samples: list, out: Path, rank
     settings = {name: getattr(options, name) for name in ("shift", "base_tokens")}
     settings = {name: value for name, value in settings.items() if value is not None}
     if options.process != "ddpm":
-        settings = {"shift": SHIFT, **settings}
+        settings = {**LEVELS, **settings}
     process, packs = PROCESSES[options.process or "flow"](**settings), _parts(options, PACKS_PER_STEP)
     autoencoder = load_autoencoder(options.weights or options.autoencoder or DEFAULT).to(ranks.device)
     _make_folder(out)

@@ -74,3 +74,10 @@ def size(text: str) -> tuple[int, int]:
     if not match:
         raise argparse.ArgumentTypeError(f"'{text}' is not a size: write width x height in pixels, such as 64x64")
     return int(match[1]), int(match[2])
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder of a run or report before the work begins, not after some of it."""
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is a file: give the name of a folder")
+    path.mkdir(parents=True, exist_ok=True)

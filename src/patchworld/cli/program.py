@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from patchworld import __version__
-from patchworld.cli import data, doctor, generate, merge, reconstruct, replay, train
+from patchworld.cli import data, doctor, generate, merge, reconstruct, replay, score, train
 from patchworld.cli.parser import EXAMPLE, Parser
 from patchworld.errors import PatchworldError
 
@@ -81,7 +81,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"patchworld {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (generate, replay, reconstruct, data, train, doctor, merge):
+    for command in (generate, replay, reconstruct, data, train, score, doctor, merge):
         command.add(commands)
     options, unknown = parser.parse_known_args(arguments)
     if unknown:  # told by the command's own parser, which knows its options

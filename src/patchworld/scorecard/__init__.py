@@ -9,7 +9,7 @@ from patchworld.scorecard.examination import cores, examine
 from patchworld.scorecard.prompts import QUICK, SUITES, Prompt, Suite
 from patchworld.scorecard.questions import QUESTIONS, Question
 from patchworld.scorecard.reading import Reading, read
-from patchworld.scorecard.worlds import Dream, dreamed_by, rendered
+from patchworld.scorecard.worlds import Dream, dreamed_by, dreaming, rendered
 
 __all__ = [
     "QUESTIONS",
@@ -22,6 +22,7 @@ __all__ = [
     "Suite",
     "cores",
     "dreamed_by",
+    "dreaming",
     "examine",
     "read",
     "rendered",

@@ -1,11 +1,17 @@
 """What can be scored: anything that makes a clip for a prompt."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from patchworld.canvas import Canvas
 from patchworld.generate import Sampling
 from patchworld.scorecard.prompts import Prompt
 from patchworld.video import Clip
+
+if TYPE_CHECKING:
+    from patchworld.model import Model
 
 Dream = Callable[[Prompt], Clip | None]
 """The one interface of the scorecard: a clip of the prompt's size, length and rate, obeying its actions if it has any.
@@ -23,24 +29,20 @@ def rendered(prompt: Prompt) -> Clip:
 
 
 def dreamed_by(folder: Path | None, sampling: Sampling) -> Dream:
-    """The model in a folder, told the text of a prompt; each prompt has noise of its own."""
+    """The model in a folder: see `dreaming`."""
     from patchworld.model import load
 
-    model = load(folder)
+    return dreaming(load(folder), sampling)
+
+
+def dreaming(model: "Model", sampling: Sampling) -> Dream:
+    """A model that is told the text of a prompt; each prompt has noise of its own."""
 
     def dream(prompt: Prompt) -> Clip | None:
         scene = prompt.scene
         if prompt.acted:
             return None  # a canvas holds no actions
-        return model.generate(
-            prompt.text,
-            frames=scene.frames,
-            size=(scene.width, scene.height),
-            fps=scene.fps,
-            seed=sampling.seed + prompt.number,
-            steps=sampling.steps,
-            guidance=sampling.guidance,
-            solver=sampling.solver,
-        )
+        canvas = Canvas(prompt.text, scene.frames, (scene.width, scene.height), scene.fps)
+        return model.dream(canvas, replace(sampling, seed=sampling.seed + prompt.number))
 
     return dream

@@ -64,6 +64,18 @@ def test_an_error_in_a_process_reaches_the_caller() -> None:
         examine(partial(divmod, 1, 0), ROLLS, 2, QUESTIONS, workers=2)
 
 
+def test_an_examination_that_broke_off_does_not_disturb_the_next() -> None:
+    def broken() -> Dream:
+        def dream(prompt: Prompt) -> Clip | None:
+            raise ZeroDivisionError
+
+        return dream
+
+    with pytest.raises(ZeroDivisionError):
+        examine(broken, ROLLS, 1, QUESTIONS)
+    assert MODEL in examine(perfect, ROLLS, 1, QUESTIONS)[0].answers
+
+
 def test_progress_hears_of_both_stages() -> None:
     heard: list[tuple[str, int]] = []
 

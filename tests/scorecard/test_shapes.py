@@ -4,7 +4,7 @@ import pytest
 from patchworld.playroom import play, sample_scene
 from patchworld.playroom.scene import SHAPES
 from patchworld.scorecard import read
-from patchworld.scorecard.shapes import features, fit
+from patchworld.scorecard.shapes import features
 
 
 @pytest.mark.parametrize("size", [(64, 64), (128, 96)])
@@ -27,11 +27,3 @@ def test_what_is_seen_of_a_shape_does_not_depend_on_its_size_or_brightness() -> 
     large = features(mask.repeat(2, 0).repeat(2, 1), pixels.repeat(2, 0).repeat(2, 1))
     assert np.allclose(small, large, atol=0.02)
     assert np.abs(small - features(mask, pixels + 60 * mask[..., None].astype(np.uint8))).max() < 0.02
-
-
-def test_a_fit_finds_what_tells_the_classes_apart() -> None:
-    rng = np.random.default_rng(0)
-    shapes = rng.integers(0, 3, 3000)
-    samples = rng.standard_normal((3000, 514))
-    samples[:, :3] += 6 * np.eye(3)[shapes]
-    assert ((samples @ fit(samples, shapes)).argmax(1) == shapes).mean() > 0.97

@@ -88,8 +88,10 @@ def examine(
 def _mapping(workers: int) -> Iterator[Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]]:
     """`map`, in this process or in several."""
     if workers == 1:
-        yield map
-        _examiners.clear()
+        try:
+            yield map
+        finally:
+            _examiners.clear()  # the next examination may be of another world
         return
     # spawn: a forked OpenGL context does not survive. A process for each core beats threads inside small products.
     with get_context("spawn").Pool(workers, _start) as pool:

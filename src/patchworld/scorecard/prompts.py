@@ -1,17 +1,20 @@
 """What is asked of a world: prompts drawn by the playroom's own grammar from seeds that no training uses.
 
-A suite is a kind of scene and answers several questions at once. Languages, sizes, lengths and combinations never
-trained on take turns within a suite, so that every score can be split by them.
+A suite is a kind of scene and answers several questions at once. Sizes and lengths take turns within a suite, languages
+and combinations never trained on come by chance, so that every score can be split by them.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate, groupby
 
+import numpy as np
+
 from patchworld.playroom import captions, sample_scene
 from patchworld.playroom.draw import HELD_OUT_EVENTS
 from patchworld.playroom.scene import CAMERAS, Scene
 
+UNSEEN = 0.25  # share of prompts with combinations never trained on, where the event allows it
 SEED = 2**40  # far from any seed a person gives to `data playroom`
 IN_THE_AIR = 16  # frames after a jump in which the ball may still bounce
 MAX_DRAWS = 400  # for one prompt
@@ -61,14 +64,16 @@ class Suite:
         """The prompt of this number: always the same, whichever others are drawn."""
         size, frames = FORMATS[number % len(FORMATS)]
         event, camera = (names[number % len(names)] for names in (self.events, self.cameras))
-        split = "held_out" if number % 4 == 3 and event in HELD_OUT_EVENTS else "train"
         seed = SEED + int.from_bytes(self.name.encode())
+        rng = np.random.default_rng((seed, number))  # by chance, so that no split goes with another
+        language = str(rng.choice(("en", "zh")))
+        unseen, which = rng.random() < UNSEEN and event in HELD_OUT_EVENTS, rng.random()
+        split = "held_out" if unseen else "train"
         for index in range(number * MAX_DRAWS, (number + 1) * MAX_DRAWS):
             scene = sample_scene(seed, index, split=split, frames=frames, size=size, event=event, camera=camera)
             if self.keep(scene, number):
-                language = ("en", "zh")[number // 2 % 2]
                 texts = [caption.text for caption in captions(scene) if caption.language == language]
-                return Prompt(self.name, number, scene, texts[number // 4 % len(texts)], language)
+                return Prompt(self.name, number, scene, texts[int(which * len(texts))], language)
         raise AssertionError(f"no scene fits prompt {number} of suite {self.name}")
 
 

@@ -1,7 +1,7 @@
 """Which embedding of video, which attention and how much of the latent learn most from equal compute?
 
     python benchmarks/embeddings.py --data DIR [--autoencoder DIR] [--minutes M] [--clips N] [--options NAME ...]
-                                    [--seeds N] [--latents DIR] [--out FILE]
+                                    [--prompts N] [--latents DIR] [--out FILE]
 
 Trains a transformer of the preset `small` with each option: one thread, M minutes of process CPU time each, the same
 latents (encoded once, kept beside the data) of clips of up to 80 tubelets (17 frames of 64 x 64), the same tokens a
@@ -11,7 +11,7 @@ error       of the clean latent that the model points to from noise levels 0.3, 
             with the same noise: squared, over all voxels and channels of the latent, as a share of its variance. So all
             options are compared in one unit: frames that were not sampled count with the error of those that are put in
             their places, channels that are not dreamed with all they hold. Lower is better.
-answers     to the questions of first_look.py; --seeds 0 leaves them out
+answers     to the quick questions of the scorecard, N prompts of each kind; --prompts 0 leaves them out
 
 At 64 x 64 and 17 frames a clip is 5 x 4 x 4 tokens, so the box of window attention here is 5 x 2 x 2.
 """
@@ -19,10 +19,10 @@ At 64 x 64 and 17 frames a clip is 5 x 4 x 4 tokens, so the box of window attent
 import argparse
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import torch
-from first_look import model_answers, tally
 from measure import machine, publish
 from torch import nn
 from tqdm import tqdm
@@ -30,9 +30,12 @@ from tqdm import tqdm
 from patchworld.data import LatentSample, encode_dataset, read_dataset
 from patchworld.diffusion import RectifiedFlow
 from patchworld.dit import PRESETS
-from patchworld.generate import predict
+from patchworld.generate import Sampling, predict
 from patchworld.model import DEFAULT, load_autoencoder
 from patchworld.patches import pack, patchify, positions, unpatchify
+from patchworld.scorecard import QUESTIONS, QUICK, dreaming, examine
+from patchworld.scorecard.examination import MODEL
+from patchworld.scorecard.tally import count
 from patchworld.shapes import Grid
 from patchworld.train import TrainConfig, TransformerTask
 from patchworld.train.loop import add_gradients, averaged, learning_rate, update_average
@@ -100,7 +103,7 @@ def held_out_errors(task: TransformerTask) -> list[float]:
     return (wrong / there).tolist()
 
 
-def row(name: str, samples: list[LatentSample], autoencoder: Autoencoder, minutes: float, seeds: int) -> list[str]:
+def row(name: str, samples: list[LatentSample], autoencoder: Autoencoder, minutes: float, prompts: int) -> list[str]:
     """Train one option and ask it everything."""
     sizes, process = {**PRESETS["small"], **OPTIONS[name]}, RectifiedFlow()
     names = action_names_of(samples)
@@ -111,8 +114,9 @@ def row(name: str, samples: list[LatentSample], autoencoder: Autoencoder, minute
     with averaged(task.module, average), torch.autocast("cpu", torch.bfloat16):
         task.module.eval()
         errors = held_out_errors(task)
-        right = tally(model_answers(task.model(), seeds)) if seeds else {}
-    answers = ", ".join(f"{question} {count}/{asked}" for question, (count, asked) in right.items())
+        dream = partial(dreaming, task.model(), Sampling())
+        counts = count(examine(dream, QUICK, prompts, QUESTIONS)) if prompts else {}
+    answers = ", ".join(f"{question} {by[MODEL].right}/{by[MODEL].asked}" for question, by in counts.items())
     return [
         name,
         f"{tokens:.0f}",
@@ -134,7 +138,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--clips", type=int, help="the first so many; default all")
     parser.add_argument("--options", nargs="+", choices=OPTIONS, default=list(OPTIONS), metavar="NAME")
-    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--prompts", type=int, default=24)
     parser.add_argument("--latents", type=Path, help="where latents are kept; default DATA/latents")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -154,7 +158,7 @@ def main() -> None:
     ]
     rows = [titles, ["---"] * len(titles)]
     for name in options.options:
-        rows.append(row(name, samples, autoencoder, options.minutes, options.seeds))
+        rows.append(row(name, samples, autoencoder, options.minutes, options.prompts))
         print(*rows[-1], sep=" | ", flush=True)
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
     about = f"{len(samples)} clips, {options.minutes:g} minutes of CPU time for each option"

@@ -5,6 +5,7 @@ import torch
 
 from patchworld.diffusion import RectifiedFlow
 from patchworld.dit import PRESETS, DiffusionTransformer, TransformerConfig
+from patchworld.errors import RunError
 from patchworld.model import Model
 from patchworld.text import BuiltinTextEncoder, TextConfig, train_tokenizer
 from patchworld.vae import Autoencoder, AutoencoderConfig
@@ -28,3 +29,14 @@ def tiny_model() -> Model:
             if not parameter.any():
                 torch.nn.init.normal_(parameter, std=0.1)
     return model
+
+
+@pytest.fixture(scope="session")
+def opengl() -> None:
+    """The playroom needs MuJoCo and a software OpenGL library: where they are missing, tests are skipped, visibly."""
+    from patchworld.playroom.render import painter
+
+    try:
+        painter()
+    except RunError as error:
+        pytest.skip(f"the playroom cannot be drawn here: {error}")

@@ -91,3 +91,10 @@ def pair(text: str, between: str = ",") -> tuple[float, float]:
         return float(first), float(second)
     except ValueError:
         raise argparse.ArgumentTypeError(f"'{text}' is no pair of numbers: write them as 0.5{between}1") from None
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder of a run or report before the work begins, not after some of it."""
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is a file: give the name of a folder")
+    path.mkdir(parents=True, exist_ok=True)

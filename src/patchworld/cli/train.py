@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from patchworld.cli.parser import make_folder
 from patchworld.errors import InputError, first_problem
 
 # Noise levels of flow: what words decide is decided above 0.8, where a twelfth of plain logit-normal levels lies and a
@@ -185,7 +186,7 @@ def _train_autoencoder(options: argparse.Namespace) -> str:
     start = load_autoencoder(options.weights) if options.weights else AutoencoderConfig()
     crops = _parts(options, CROPS_PER_STEP)
     with join_ranks(config.shard) as ranks:
-        _make_folder(options.out)
+        make_folder(options.out)
         fresh = not list_checkpoints(options.out / "checkpoints")
         task = AutoencoderTask(
             datasets, start, options.seed, fresh=fresh, decoder_only=options.decoder_only, crops_per_step=crops
@@ -249,7 +250,7 @@ def transformer_task(options: argparse.Namespace, samples: list, out: Path, rank
         settings = {**LEVELS, **settings}
     process, packs = PROCESSES[options.process or "flow"](**settings), _parts(options, PACKS_PER_STEP)
     autoencoder = load_autoencoder(options.weights or options.autoencoder or DEFAULT).to(ranks.device)
-    _make_folder(out)
+    make_folder(out)
 
     def encode(some: list) -> list:
         def show(s: Any) -> Any:
@@ -312,13 +313,6 @@ def _train_report(options: argparse.Namespace) -> str:
     if options.watch is not None:
         write_report(options.run_folder)  # which no longer loads itself anew
     return f"{path}: open it in a browser"
-
-
-def _make_folder(path: Path) -> None:
-    """Make the folder of a run before the work begins, not after some of it."""
-    if path.exists() and not path.is_dir():
-        raise InputError(f"{path} is a file: give the name of a folder")
-    path.mkdir(parents=True, exist_ok=True)
 
 
 def _train_config(options: argparse.Namespace, lr: float, **more: Any) -> Any:

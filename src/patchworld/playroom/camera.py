@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from patchworld.playroom.scene import Scene, Shot
+from patchworld.playroom.scene import Aim, Scene, Shot, Vector
 
 SHORT_SIDE_FIELD = 50.0  # degrees seen along the shorter side, so portrait keeps the width that square has
 
@@ -39,17 +39,24 @@ def view(scene: Scene, frame: int) -> View:
     """The camera of `frame`."""
     shot, progress = shot_at(scene, frame)
     begin, end = shot.begin, shot.end
-    azimuth = begin.azimuth + (end.azimuth - begin.azimuth) * progress
-    pan = begin.pan + (end.pan - begin.pan) * progress
-    distance = begin.distance + (end.distance - begin.distance) * progress
-    turn, tilt = np.radians(azimuth), np.radians(shot.elevation)
+    aim = Aim(
+        begin.distance + (end.distance - begin.distance) * progress,
+        begin.azimuth + (end.azimuth - begin.azimuth) * progress,
+        begin.pan + (end.pan - begin.pan) * progress,
+    )
+    return look(aim, shot.target, shot.elevation, scene.width, scene.height)
+
+
+def look(aim: Aim, target: Vector, elevation: float, width: int, height: int) -> View:
+    """The camera `elevation` degrees above `target` with this aim, for a picture of `width` x `height` pixels."""
+    turn, tilt = np.radians(aim.azimuth), np.radians(elevation)
     away = np.array((np.sin(turn) * np.cos(tilt), -np.cos(turn) * np.cos(tilt), np.sin(tilt)))
-    position = np.array(shot.target) + distance * away
-    heading = turn - np.radians(pan)  # a pan turns the camera on the spot
+    position = np.array(target) + aim.distance * away
+    heading = turn - np.radians(aim.pan)  # a pan turns the camera on the spot
     forward = np.array((-np.sin(heading) * np.cos(tilt), np.cos(heading) * np.cos(tilt), -np.sin(tilt)))
     right = np.array((np.cos(heading), np.sin(heading), 0.0))
     up = np.array((-np.sin(heading) * np.sin(tilt), np.cos(heading) * np.sin(tilt), np.cos(tilt)))
-    return View(position, forward, right, up, vertical_field(scene.width, scene.height), shot.elevation)
+    return View(position, forward, right, up, vertical_field(width, height), elevation)
 
 
 def project(camera: View, points: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -112,7 +112,7 @@ def _dress(rng: np.random.Generator, things: list[Thing], count: int, split: str
     if split == "held_out" and things:
         chosen = int(rng.integers(max(groups) + 1))
         member = groups.index(chosen)
-        fits = [colour for colour, shape in HELD_OUT if shape == things[member].shape]
+        fits = [c for c, shape in HELD_OUT if shape == things[member].shape and c in colours]  # a tower may have it
         if fits:
             colours.remove(fits[0])
             colours.insert(chosen, fits[0])

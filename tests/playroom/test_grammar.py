@@ -1,7 +1,10 @@
+import numpy as np
 import pytest
 
 from patchworld.errors import InputError
+from patchworld.playroom.draw import _dress
 from patchworld.playroom.grammar import CAMERAS, EVENTS, HELD_OUT, has_held_out, sample_scene
+from patchworld.playroom.scene import Thing
 from patchworld.playroom.world import simulate
 
 
@@ -63,3 +66,10 @@ def test_wrong_values_are_refused_with_the_known_ones() -> None:
         sample_scene(0, 0, frames=5, size=(64, 64), event="rolls behind a wall")
     with pytest.raises(InputError, match="0 frames"):
         sample_scene(0, 0, frames=0, size=(64, 64))
+
+
+def test_a_held_out_scene_beside_a_tower_of_the_held_out_colour_is_drawn_without_it() -> None:
+    cylinder = Thing("cylinder", "", 1.0, (0.0, 0.0, 0.5))
+    for seed in range(20):
+        (dressed,) = _dress(np.random.default_rng(seed), [cylinder], 1, "held_out", {"orange"})
+        assert dressed.colour != "orange"

@@ -209,8 +209,7 @@ def test_a_full_disk_is_one_clear_error_and_the_queue_goes_on_when_there_is_spac
     pages = queue._connection().execute("PRAGMA page_count").fetchone()[0]
     queue._connection().execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(RunError, match="full; free some space"):
-        for _ in range(200):
-            queue.submit("ann", {"prompt": "x" * 1000})
+        queue.submit("ann", {"prompt": "x" * 200_000})
     assert queue.get("ann", kept.id) is not None
     queue._connection().execute("PRAGMA max_page_count = 100000")
     queue.submit("ann", {"prompt": "x" * 1000})

@@ -18,6 +18,7 @@ from patchworld.cli import (
     merge,
     reconstruct,
     replay,
+    serve,
     simulate,
     storyboard,
     train,
@@ -92,7 +93,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"patchworld {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (generate, verbs, storyboard, simulate, replay, reconstruct, data, train, doctor, merge):
+    for command in (generate, verbs, storyboard, simulate, replay, reconstruct, serve, data, train, doctor, merge):
         command.add(commands)
     options, unknown = parser.parse_known_args(arguments)
     if len(unknown) == 1 and unknown[0][:1] != "-" and getattr(options, "prompt", "") is None:

@@ -1,8 +1,8 @@
 """A queue that loses nothing: one SQL table, shared by any number of processes.
 
-A worker that claims a job gets it for the time of a lease, with a fresh token, and beats to keep it. When the worker dies
-the lease runs out and another one may claim the job: the token of the first no longer fits, so whatever it still does
-counts for nothing. A job is committed before anyone is told of it, and its files are there before it is completed.
+A worker that claims a job gets it for the time of a lease, with a fresh token, and beats to keep it. When the worker
+dies the lease runs out and another one may claim the job: the token of the first no longer fits, so whatever it still
+does counts for nothing. A job is committed before anyone is told of it, and its files are there before it is completed.
 
 The SQL is what SQLite and PostgreSQL share, one transaction a call. Only SQLite is connected here.
 """
@@ -99,6 +99,7 @@ class Job:
     expires: float | None
     error_code: str | None
     error_message: str | None
+    tells: int
 
 
 class Conflict(Exception):
@@ -220,7 +221,7 @@ class Queue:
         return self._put_back(job, wait=0.0, attempts=job.attempts - 1)
 
     def cancel(self, owner: str, id: str) -> Job | None:
-        """Stop a job: at once when it waits, at the next step of the solver when it is made. It fails as `cancelled`."""
+        """Stop a job: at once when it waits, at the next step of the solver when it is made. It fails, `cancelled`."""
         with self._transaction() as run:
             run(
                 FINISH + " WHERE id = :id AND owner = :owner AND status = 'queued'",
@@ -281,10 +282,7 @@ class Queue:
         """How many jobs there are of each status."""
         with self._transaction(write=False) as run:
             rows = run("SELECT status, COUNT(*) AS number FROM jobs GROUP BY status")
-        return {
-            **dict.fromkeys(("queued", "in_progress", "completed", "failed"), 0),
-            **{s: n for s, n in map(tuple, rows)},
-        }
+        return dict.fromkeys(("queued", "in_progress", "completed", "failed"), 0) | {row[0]: row[1] for row in rows}
 
     def next_to_tell(self, patience: float = 60.0) -> Job | None:
         """A finished job whose end is to be told. It comes again after `patience` seconds, twice as late each time."""
@@ -362,9 +360,9 @@ class Queue:
 _CANCELLED = {"code": "cancelled", "message": "the video was cancelled"}
 
 
-def new_id() -> str:
-    """A name for a job that nobody guesses: 128 random bits."""
-    return f"video_{secrets.token_hex(16)}"
+def new_id(kind: str = "video") -> str:
+    """A name that nobody guesses: 128 random bits."""
+    return f"{kind}_{secrets.token_hex(16)}"
 
 
 def _of(owner: str, id: str) -> dict[str, str]:

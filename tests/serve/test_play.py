@@ -1,9 +1,12 @@
+import io
 import json
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from serving import ANN, Server, settings_in
 from websockets.sync.client import connect
 
@@ -22,17 +25,14 @@ def world(tiny_model, tmp_path):
         yield running
 
 
+@contextmanager
 def socket(world, **start):
-    connection = connect(world.url.replace("http", "ws") + "/v1/videos/play")
-    connection.send(json.dumps({"key": ANN, "prompt": "a red ball", "size": "16x16", "steps": 1, "seed": 0, **start}))
-    return connection
+    with connect(world.url.replace("http", "ws") + "/v1/videos/play") as player:
+        player.send(json.dumps({"key": ANN, "prompt": "a red ball", "size": "16x16", "steps": 1, "seed": 0, **start}))
+        yield player
 
 
 def picture(content):
-    import io
-
-    from PIL import Image
-
     return np.asarray(Image.open(io.BytesIO(content)))
 
 
@@ -54,6 +54,7 @@ def test_a_world_answers_to_actions_and_one_may_be_played_at_once(world):
     [
         ({"key": "wrong"}, "API key"),
         ({"size": "1x1"}, "size"),
+        ({"size": "20x12"}, "at least 16"),
         ({"steps": 1000}, "steps"),
         ({"colour": "red"}, "colour"),
     ],

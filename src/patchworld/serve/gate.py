@@ -1,6 +1,5 @@
 """What stands before every request: who may reach the server, how much may be sent, what is logged."""
 
-import json
 import logging
 import time
 from urllib.parse import urlsplit
@@ -75,7 +74,7 @@ class Gate:
         finally:
             took = round((time.monotonic() - started) * 1000)
             line = {"method": scope["method"], "path": scope["path"][:200], "status": status, "ms": took, "bytes": seen}
-            log.info("%s", json.dumps(line))
+            log.info("request", extra={"fields": line})
 
     def _refusal(self, headers: Headers) -> tuple[int, str, str] | None:
         host = headers.get("host", "")

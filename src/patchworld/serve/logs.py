@@ -10,7 +10,7 @@ class JsonLines(logging.Formatter):
         if record.exc_info:
             message += "\n" + self.formatException(record.exc_info)
         line = {"time": self.formatTime(record), "level": record.levelname, "from": record.name, "message": message}
-        return json.dumps(line)
+        return json.dumps({**line, **getattr(record, "fields", {})})
 
 
 def log_to_stderr() -> None:

@@ -10,7 +10,6 @@ Each play has a process of its own, which ends with it, so that neither the serv
 """
 
 import asyncio
-import io
 import json
 import multiprocessing
 import os
@@ -57,6 +56,7 @@ class Player:
             header = socket.headers.get("authorization") or f"Bearer {start.key}"
             if owner_of(self.settings, header) is None:
                 raise InputError("the API key is missing or wrong: send it as key")
+            size = fitted_size(tuple(map(int, start.size.split("x"))), self.settings.limits.pixels)  # type: ignore[arg-type]
             if self.playing >= self.settings.limits.plays:
                 raise InputError("as many worlds are played as may be: come again later")
         except (ValidationError, InputError, TimeoutError) as error:
@@ -68,17 +68,16 @@ class Player:
             return
         self.playing += 1
         try:
-            await self._session(socket, start)
+            await self._session(socket, start, size)
         finally:
             self.playing -= 1
 
-    async def _session(self, socket: WebSocket, start: Start) -> None:
+    async def _session(self, socket: WebSocket, start: Start, size: tuple[int, int]) -> None:
         spawn = multiprocessing.get_context("spawn")
         here, there = spawn.Pipe()
         model = str(self.settings.model) if self.settings.model else None
-        asked = {**start.model_dump(exclude={"key"}), "fps": self.settings.fps}
-        asked["size"] = fitted_size(tuple(map(int, start.size.split("x"))), self.settings.limits.pixels)  # type: ignore[arg-type]
-        asked["seconds"] = self.settings.limits.seconds
+        limits = {"size": size, "fps": self.settings.fps, "seconds": self.settings.limits.seconds}
+        asked = {**start.model_dump(exclude={"key"}), **limits}
         world = spawn.Process(target=_live, args=(model, json.dumps(asked), there), daemon=True)
         world.start()
         there.close()
@@ -150,6 +149,7 @@ def _live(model: str | None, asked: str, player: Connection) -> None:
     from patchworld import verbs
     from patchworld.generate import Sampling
     from patchworld.model import load
+    from patchworld.video.images import webp
 
     os.setsid() if hasattr(os, "setsid") else None
     try:
@@ -169,7 +169,7 @@ def _live(model: str | None, asked: str, player: Connection) -> None:
         for frame in world.stream(canvas, sampling):
             time.sleep(max(0.0, due - time.monotonic()))
             due = max(due, time.monotonic()) + 1 / fps
-            player.send_bytes(_picture(frame))
+            player.send_bytes(webp(frame))
     except PatchworldError as error:
         player.send_bytes(json.dumps({"error": str(error)}).encode())
     except (BrokenPipeError, EOFError):
@@ -183,11 +183,3 @@ def _actions(player: Connection, known: tuple[str, ...]) -> Iterator[str]:
         while player.poll():
             action = player.recv_bytes().decode()
         yield action
-
-
-def _picture(frame: Any) -> bytes:
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(frame).save(file, "webp", quality=85)
-    return file.getvalue()

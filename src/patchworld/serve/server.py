@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -83,6 +84,9 @@ def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8000, worker
     if settings.webhook:
         chores.append((1.0, lambda: _tell(settings, queue)))
     threads = [threading.Thread(target=_repeat, args=(leaving, *chore), daemon=True) for chore in chores]
+    # uvicorn raises the signal again that ended it: it must not end this process before the workers have put their
+    # jobs back.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with Workers(settings, workers):
         for thread in threads:
             thread.start()

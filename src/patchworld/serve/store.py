@@ -1,7 +1,7 @@
 """The files of jobs: a folder for each job, in it one set of files for each attempt, named by its token.
 
 inputs-*    what the job is made from, decoded, lossless
-TOKEN.*     the video as it is served (.mp4), without loss (.mkv), thumbnail and contact sheet (.webp)
+TOKEN.*     the video as it is served (.mp4), without loss (.mkv), thumbnail and sprite sheet (.webp)
 
 Two workers that hold the same job never write the same file, so only the row of the queue decides which ones count.
 """

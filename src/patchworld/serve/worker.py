@@ -28,18 +28,18 @@ from patchworld.errors import InputError, RunError
 from patchworld.generate import Sampling
 from patchworld.model import Model, load
 from patchworld.serve.logs import log_to_stderr
-from patchworld.serve.operations import understood
+from patchworld.serve.operations import fitted_size, understood
 from patchworld.serve.queue import Job, Queue
 from patchworld.serve.settings import Settings
 from patchworld.serve.store import MASTER, PREVIEW, VARIANTS, Store
 from patchworld.vae import preview
 from patchworld.verbs import VERBS
-from patchworld.video import Clip, Writer, contact_sheet, read
+from patchworld.video import Clip, Writer, contact_sheet, read, resize
 from patchworld.video.sheet import evenly
 
 IDLE = 0.2  # seconds between looks at an empty queue
 PREVIEW_EVERY = 1.0  # seconds
-SHEET_COLUMNS = 8
+SHEET_COLUMNS, SHEET_PIXELS = 8, 256 * 256  # frames of a sprite sheet, and their size
 
 log = logging.getLogger(__name__)
 
@@ -153,7 +153,8 @@ def make(model: Model, store: Store, job: Job, heart: Heart) -> None:
         heart.check()
         if time.monotonic() - shown > PREVIEW_EVERY:
             frames = preview(model.autoencoder, latent)
-            contact_sheet(Clip(frames.repeat(8, 1).repeat(8, 2), canvas.fps), store.file(job, PREVIEW), largest=128)
+            latents = Clip(frames.repeat(8, 1).repeat(8, 2), max(0.1, canvas.fps / model.autoencoder.grid.time))
+            contact_sheet(latents, store.file(job, PREVIEW), largest=128)
             shown = time.monotonic()
 
     kept = evenly(canvas.frames, SHEET_COLUMNS)
@@ -170,9 +171,8 @@ def make(model: Model, store: Store, job: Job, heart: Heart) -> None:
             if number in kept:
                 chosen.append(frame)
     Clip(chosen[0][None], canvas.fps, recipe).save(store.file(job, VARIANTS["thumbnail"][0]))
-    contact_sheet(
-        Clip(np.stack(chosen), canvas.fps), store.file(job, VARIANTS["spritesheet"][0]), columns=SHEET_COLUMNS
-    )
+    tiles = resize(Clip(np.stack(chosen), canvas.fps), fitted_size(canvas.size, SHEET_PIXELS))
+    Clip(np.hstack(tiles.frames)[None], canvas.fps).save(store.file(job, VARIANTS["spritesheet"][0]))
 
 
 def plan(request: dict[str, Any], folder: Path) -> tuple[Canvas, Sampling]:

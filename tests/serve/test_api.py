@@ -309,6 +309,8 @@ def test_health_metrics_and_the_document(server):
     document = json.loads(texts["openapi.json"])
     schema = document["paths"]["/v1/videos"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert schema["required"] == ["prompt"]
+    form = document["paths"]["/v1/videos/edits"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert {"type": "string", "format": "binary"} in form["properties"]["video"]["anyOf"]
     text = texts["openapi.json"]
     for name in {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}:
         assert name in document["components"]["schemas"], name

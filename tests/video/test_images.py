@@ -1,13 +1,16 @@
+import io
 import struct
 import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
+from tiny import moving_square
 from video.making import brightness, corners, greys
 
 from patchworld.errors import MediaError
 from patchworld.video import probe, psnr, read
+from patchworld.video.images import webp
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".jpg", ".webp"])

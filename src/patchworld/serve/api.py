@@ -7,6 +7,7 @@ inputs are files, then it is a row of the queue, and only then it is answered.
 import asyncio
 import base64
 import binascii
+import json
 import secrets
 import shutil
 import tempfile
@@ -254,8 +255,10 @@ def _videos(settings: Settings, queue: Queue, store: Store, schemas: dict[str, A
     def post(path: str, model: type[BaseModel], answer: type[BaseModel]) -> Callable[..., Any]:
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas.update(schema.pop("$defs", {}))
-        kinds = ("application/json", "multipart/form-data")
-        content = {kind: {"schema": schema} for kind in kinds}
+        media = json.dumps({"$ref": "#/components/schemas/Media"})
+        file = json.dumps({"type": "string", "format": "binary"})
+        form = json.loads(json.dumps(schema).replace(media, f'{{"anyOf": [{file}, {media}]}}'))
+        content = {"application/json": {"schema": schema}, "multipart/form-data": {"schema": form}}
         extra = {"requestBody": {"required": True, "content": content}}
         return router.post(path, response_model=answer, response_model_exclude_none=False, openapi_extra=extra)
 

@@ -33,7 +33,7 @@ def _no_nul(value: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_no_nul), Field(max_length=32_000)]
-Prompt = Annotated[Text, Field(min_length=1)]
+Prompt = Annotated[Text, Field(min_length=1, examples=["a red ball rolls to the left on grass"])]
 Id = Annotated[str, Field(pattern=r"^(video|char)_[0-9a-f]{32}$")]
 Seconds = Annotated[
     float,

@@ -172,7 +172,7 @@ def make(model: Model, store: Store, job: Job, heart: Heart) -> None:
                 chosen.append(frame)
     Clip(chosen[0][None], canvas.fps, recipe).save(store.file(job, VARIANTS["thumbnail"][0]))
     tiles = resize(Clip(np.stack(chosen), canvas.fps), fitted_size(canvas.size, SHEET_PIXELS))
-    Clip(np.hstack(tiles.frames)[None], canvas.fps).save(store.file(job, VARIANTS["spritesheet"][0]))
+    Clip(np.hstack(list(tiles.frames))[None], canvas.fps).save(store.file(job, VARIANTS["spritesheet"][0]))
 
 
 def plan(request: dict[str, Any], folder: Path) -> tuple[Canvas, Sampling]:

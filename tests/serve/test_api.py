@@ -283,6 +283,12 @@ def test_bad_requests_are_refused_in_one_shape_and_leave_nothing(idle, body, mes
     assert list(idle.store.folder.glob("videos/*")) == []
 
 
+def test_a_loop_from_words_that_is_too_long_for_one_window_is_refused(idle):
+    status, answer = post(idle, "/loop", {"seconds": 13, "size": "16x16"})
+    assert (status, answer["error"]["param"]) == (400, "seconds")
+    assert "use 12 or less" in answer["error"]["message"]
+
+
 def test_what_is_no_video_or_too_large_is_refused(client, tmp_path):
     for content, status in ((b"#EXTM3U\nfile:///etc/passwd\n", 400), (b"<svg/>", 400), (b"x" * 400_000, 413)):
         with pytest.raises(openai.APIStatusError) as caught:

@@ -458,6 +458,11 @@ def _checked(verb: str, arguments: dict[str, Any], body: Body, settings: Setting
     if canvas.frames > limits.frames or seconds > limits.seconds:
         most = min(limits.seconds, limits.frames / canvas.fps)
         raise BadBody(f"the video would be {seconds:g} s long, this server makes at most {most:g}", "seconds")
+    if canvas.circular and not canvas.conditions and canvas.frames > Sampling.window:
+        most = Sampling.window / canvas.fps
+        raise BadBody(
+            f"a loop from words is dreamed as a whole, {seconds:g} s are too long: use {most:g} or less", "seconds"
+        )
     seed = secrets.randbelow(2**31) if body.seed is None else body.seed
     sampling = Sampling(seed=seed, steps=steps, guidance=body.guidance)
     return {

@@ -1,13 +1,16 @@
+import io
 import struct
 import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
+from tiny import moving_square
 from video.making import brightness, corners, greys
 
 from patchworld.errors import MediaError
 from patchworld.video import probe, psnr, read
+from patchworld.video.images import webp
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".jpg", ".webp"])
@@ -111,3 +114,8 @@ def test_a_file_that_only_begins_like_an_image_is_refused_in_one_line(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff and nothing more")
     with pytest.raises(MediaError, match=r"^\S+a\.jpg is no image that can be read: give an mp4"):
         read(tmp_path / "a.jpg")
+
+
+def test_a_frame_is_sent_as_webp():
+    frame = moving_square(1).frames[0]
+    assert abs(np.asarray(Image.open(io.BytesIO(webp(frame)))).astype(int) - frame).mean() < 3

@@ -174,3 +174,12 @@ class ImageEncoder:
 
     def finish(self) -> None:
         """Nothing is held back: the frame is in the file."""
+
+
+def webp(frame: np.ndarray, quality: int = 85) -> bytes:
+    """One frame, uint8 (height, width, 3), as a webp picture that is to be sent, not kept."""
+    from PIL import Image
+
+    content = io.BytesIO()
+    Image.fromarray(frame).save(content, "webp", quality=quality)
+    return content.getvalue()

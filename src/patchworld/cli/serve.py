@@ -1,0 +1,67 @@
+"""patchworld serve: the Videos API on this machine."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from patchworld.cli.parser import add_model
+from patchworld.errors import missing_extra
+
+HELP = """Clients of the Videos API work unmodified: OPENAI_BASE_URL=http://127.0.0.1:8000/v1
+Keys are a file like {"ann": {"key": "at least 16 letters", "priority": 0}}. The secret of the webhook is read from the
+environment variable PATCHWORLD_WEBHOOK_SECRET. See docs/serving.md.
+
+example: patchworld serve --folder videos"""
+
+
+def add(commands: Any) -> None:
+    serve = commands.add_parser("serve", help="answer clients of the Videos API", epilog=HELP)
+    serve.add_argument(
+        "--folder", type=Path, default=Path("served"), metavar="DIR", help="jobs and videos; default served"
+    )
+    add_model(serve)
+    serve.add_argument("--host", default="127.0.0.1", metavar="HOST", help="default 127.0.0.1: this machine alone")
+    serve.add_argument("--port", type=int, default=8000, metavar="N", help="default 8000")
+    serve.add_argument("--workers", type=int, default=1, metavar="N", help="processes that dream; default 1")
+    serve.add_argument("--keys", type=Path, metavar="FILE", help="API keys and their owners")
+    serve.add_argument("--webhook", metavar="URL", help="where the end of each job is told, signed")
+    limits = serve.add_argument_group("limits")
+    for option, text in (
+        ("pixels", "of a frame; larger sizes are fitted; default 16384"),
+        ("seconds", "of a video; default 60"),
+        ("steps", "of the solver; default 64"),
+        ("waiting", "unfinished jobs of one owner; default 100"),
+    ):
+        limits.add_argument(f"--{option}", type=float if option == "seconds" else int, metavar="N", help=text)
+    serve.set_defaults(parser=serve, run=_serve)
+
+
+def _serve(options: argparse.Namespace) -> str:
+    try:
+        from patchworld.serve.server import run
+    except ImportError as error:
+        raise missing_extra(str(error.name), "serve") from error
+    from pydantic import ValidationError
+
+    from patchworld.errors import InputError, first_problem
+    from patchworld.serve.logs import log_to_stderr
+    from patchworld.serve.settings import Limits, Settings, read_keys
+
+    named = {name: getattr(options, name) for name in ("pixels", "seconds", "steps", "waiting")}
+    try:
+        settings = Settings(
+            folder=options.folder.absolute(),
+            model=options.model.absolute() if options.model else None,
+            keys=read_keys(options.keys) if options.keys else {},
+            limits=Limits(**{name: value for name, value in named.items() if value is not None}),
+            webhook=options.webhook,
+            webhook_secret=os.environ.get("PATCHWORLD_WEBHOOK_SECRET", ""),
+        )
+    except ValidationError as error:
+        raise InputError(first_problem(error)) from None
+    if not 1 <= options.workers <= 256:
+        raise InputError(f"workers={options.workers} is out of range: use 1 to 256")
+    log_to_stderr()
+    run(settings, host=options.host, port=options.port, workers=options.workers)
+    return ""

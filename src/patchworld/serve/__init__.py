@@ -1,0 +1,14 @@
+"""A server for the orphaned clients of the Videos API, on one's own machine.
+
+api.py       HTTP: checks a request, puts a job into the queue, tells about it
+body.py       JSON and forms, checked
+operations.py  what can be asked for: each request as a verb with its arguments
+queue.py     jobs that are never lost, in one SQL table
+worker.py    a process that loads the model once and does one job after the other
+store.py     the files of jobs
+upload.py    what strangers send, decoded in a guarded process
+gate.py       who may ask, how much may be sent, what is logged
+webhooks.py  says by signed HTTP that a video is ready
+play.py      a live world behind a websocket
+server.py    all of it together: workers, sweeping, webhooks, HTTP
+"""

@@ -1,0 +1,557 @@
+"""HTTP: the Videos API, whole, and additions under the same path.
+
+A request is checked in full before anything is kept: its canvas is built, so what is accepted can be made. Then its
+inputs are files, then it is a row of the queue, and only then it is answered.
+"""
+
+import asyncio
+import base64
+import binascii
+import json
+import secrets
+import shutil
+import tempfile
+import threading
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from patchworld import __version__
+from patchworld.denoise import Sampling
+from patchworld.errors import InputError, RunError
+from patchworld.serve import operations
+from patchworld.serve.body import BadBody, Parsed, parsed
+from patchworld.serve.gate import Gate
+from patchworld.serve.operations import OPERATIONS, Body, CreateBody, Desk, Id, Media, Plan, RemixBody, Strict, Text
+from patchworld.serve.play import Player
+from patchworld.serve.queue import Conflict, Full, Job, Queue, new_id
+from patchworld.serve.settings import Owner, Settings, owner_of
+from patchworld.serve.store import MASTER, PREVIEW, VARIANTS, Store, copy_file
+from patchworld.serve.upload import decode
+from patchworld.verbs import VERBS
+from patchworld.video import Clip, read
+
+POLL_AFTER = 500  # milliseconds
+LOOK_EVERY = 0.3  # seconds between looks of an event stream
+LARGEST_URL = 20 * 2**20  # letters of a data: URL
+PREFIX = "/v1/videos"
+_NOTING = threading.Lock()  # what Python keeps of warnings, it keeps for all threads
+
+
+class Refusal(Exception):
+    """An answer that is an error."""
+
+    def __init__(self, status: int, code: str, message: str, param: str | None = None, **headers: str) -> None:
+        self.status, self.code, self.message, self.param, self.headers = status, code, message, param, headers
+
+
+class Problem(BaseModel):
+    message: str
+    type: str
+    code: str | None = None
+    param: str | None = None
+
+
+class ErrorAnswer(BaseModel):
+    error: Problem
+
+
+class VideoError(BaseModel):
+    code: str
+    message: str
+
+
+class Video(BaseModel):
+    """A video, as the official client knows it. The fields from `operation` on are additions."""
+
+    id: str
+    object: Literal["video"] = "video"
+    model: str
+    status: Literal["queued", "in_progress", "completed", "failed"]
+    progress: int = Field(ge=0, le=100)
+    created_at: int
+    completed_at: int | None = None
+    expires_at: int | None = None
+    prompt: str | None = None
+    seconds: str
+    size: str
+    quality: str = "standard"
+    remixed_from_video_id: str | None = None
+    error: VideoError | None = None
+    operation: str = Field(description="What made it: create, remix, edits, extensions, loop, …")
+    seed: int
+    fitted_from: str | None = Field(None, description="The size that was asked for, where the server makes it smaller.")
+    notes: list[str] = Field([], description="What was done to inputs that nobody asked for, such as cropping.")
+
+
+class VideoList(BaseModel):
+    object: Literal["list"] = "list"
+    data: list[Video]
+    first_id: str | None = None
+    last_id: str | None = None
+    has_more: bool
+
+
+class Deleted(BaseModel):
+    id: str
+    object: Literal["video.deleted"] = "video.deleted"
+    deleted: bool = True
+
+
+class CharacterBody(Strict):
+    name: Annotated[Text, Field(min_length=1, max_length=80)]
+    video: Media
+
+
+class CharacterAnswer(BaseModel):
+    id: str
+    name: str
+    created_at: int
+
+
+def make_app(settings: Settings, queue: Queue, store: Store, *, public: bool = False) -> FastAPI:
+    """The HTTP side of a server. Workers are other processes. public: whether others than this machine may ask."""
+    app = FastAPI(
+        title="patchworld",
+        version=__version__,
+        description="The Videos API on your own machine, and what else can be done with a canvas.",
+        docs_url=None,
+        redoc_url=None,
+    )
+    schemas: dict[str, Any] = {}
+    app.include_router(_videos(settings, queue, store, schemas))
+    app.include_router(_machine(queue))
+    app.add_api_websocket_route(f"{PREFIX}/play", Player(settings).play)
+    _add_errors(app)
+    _describe(app, schemas)
+    app.add_middleware(Gate, limit=settings.limits.upload, public=public)
+    return app
+
+
+def _describe(app: FastAPI, schemas: dict[str, Any]) -> None:
+    """An OpenAPI document that has the bodies too, which FastAPI does not read."""
+    plain = app.openapi
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            described = plain()
+            described["components"]["schemas"].update(schemas)
+            described["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+            described["security"] = [{"key": []}]
+        return plain()
+
+    app.openapi = document  # type: ignore[method-assign]
+
+
+def _videos(settings: Settings, queue: Queue, store: Store, schemas: dict[str, Any]) -> APIRouter:
+    def authorize(request: Request) -> Owner:
+        if (owner := owner_of(settings, request.headers.get("authorization"))) is None:
+            raise Refusal(401, "invalid_api_key", "the API key is missing or wrong: send Authorization: Bearer KEY")
+        return owner
+
+    Asker = Annotated[Owner, Depends(authorize)]
+    refused: dict[int | str, dict[str, Any]] = {
+        status: {"model": ErrorAnswer} for status in (400, 401, 403, 404, 409, 413, 429, 507)
+    }
+    router = APIRouter(prefix=PREFIX, responses=refused, dependencies=[Depends(authorize)])
+
+    def found(owner: Owner, id: str) -> Job:
+        if (job := queue.get(owner.name, id)) is None:
+            raise Refusal(404, "not_found", f"there is no video {id}", "video_id")
+        return job
+
+    def completed(owner: Owner, id: str) -> Job:
+        job = found(owner, id)
+        if job.status != "completed":
+            raise Refusal(404, "not_ready", f"the video {id} is {job.status}, not completed", "video_id")
+        return job
+
+    @contextmanager
+    def desk(owner: Owner) -> Iterator[tuple[Desk, Path]]:
+        """What an operation asks for, and the folder in which its inputs gather; removed if nobody takes it."""
+        folder = Path(tempfile.mkdtemp(dir=store.folder / "videos", prefix=".asked-"))
+        count = 0
+
+        def kept(fill: Callable[[Path], Any]) -> Clip:
+            nonlocal count
+            count += 1
+            path = folder / f"input-{count}{MASTER}"
+            fill(path)
+            return replace(read(path), recipe=None, source={"path": path.name})
+
+        def clip(media: Media) -> Clip:
+            if media.id is not None:
+                source = store.file(completed(owner, media.id), MASTER)
+                return kept(lambda path: copy_file(source, path))
+            return kept(lambda path: take_upload(media, path, settings))
+
+        def character(id: str) -> Clip:
+            if (one := store.character(owner.name, id)) is None:
+                raise Refusal(404, "not_found", f"there is no character {id}", "characters")
+            return kept(read(one[1], max_frames=1).save)
+
+        try:
+            yield Desk(settings.limits, settings.fps, clip, character), folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def accept(
+        request: Request,
+        owner: Owner,
+        asked: Parsed,
+        operation: str,
+        plan: Callable[[Any, Desk], Plan],
+        source: str | None = None,
+    ) -> Video:
+        """Check a request, keep its job and tell about it."""
+        key = request.headers.get("idempotency-key")
+        if key is not None and not 1 <= len(key) <= 255:
+            raise Refusal(400, "invalid_request", "Idempotency-Key has 1 to 255 letters")
+        id, body = new_id(), asked.body
+        if key is not None and (known := queue.again(owner.name, key, asked.fingerprint)):
+            return _video(known)
+        with desk(owner) as (at, folder):
+            verb, arguments = plan(body, at)
+            described = _checked(verb, arguments, body, settings)
+            wanted = getattr(body, "size", None)
+            told = {
+                "operation": operation,
+                "model": body.model,
+                "remixed_from_video_id": source,
+                "fitted_from": wanted if wanted and wanted != described["size"] else None,
+            }
+            target = store.job_folder(id)
+            folder.rename(target)
+            try:
+                job = queue.submit(
+                    owner.name,
+                    {**told, **described, "verb": verb, "arguments": operations.written(arguments)},
+                    id=id,
+                    priority=owner.priority,
+                    idempotency_key=key,
+                    fingerprint=asked.fingerprint,
+                    most=settings.limits.waiting,
+                    tell=settings.webhook is not None,
+                )
+            except BaseException:
+                store.delete(id)
+                raise
+            if job.id != id:  # the same key, at the same moment
+                store.delete(id)
+        return _video(job)
+
+    def post(path: str, model: type[BaseModel], answer: type[BaseModel]) -> Callable[..., Any]:
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(schema.pop("$defs", {}))
+        media = json.dumps({"$ref": "#/components/schemas/Media"})
+        file = json.dumps({"type": "string", "format": "binary"})
+        form = json.loads(json.dumps(schema).replace(media, f'{{"anyOf": [{file}, {media}]}}'))
+        content = {"application/json": {"schema": schema}, "multipart/form-data": {"schema": form}}
+        extra = {"requestBody": {"required": True, "content": content}}
+        return router.post(path, response_model=answer, response_model_exclude_none=False, openapi_extra=extra)
+
+    @post("", CreateBody, Video)
+    def create(
+        request: Request, owner: Asker, asked: Annotated[Parsed, Depends(parsed(CreateBody))], response: Response
+    ) -> Video:
+        """A video from words, from an image and words, or with a character."""
+        _poll(response)
+        return accept(request, owner, asked, "create", operations.create)
+
+    def add(path: str, model: type[Body], plan: Callable[..., Plan]) -> None:
+        def operate(
+            request: Request, owner: Asker, asked: Annotated[Parsed, Depends(parsed(model))], response: Response
+        ) -> Video:
+            _poll(response)
+            return accept(request, owner, asked, path, plan)
+
+        operate.__doc__ = VERBS.get(path, VERBS["restyle"] if path == "edits" else VERBS["extend"]).__doc__
+        operate.__name__ = path
+        post(f"/{path}", model, Video)(operate)
+
+    for path, (model, plan) in OPERATIONS.items():
+        add(path, model, plan)
+
+    @post("/characters", CharacterBody, CharacterAnswer)
+    def create_character(owner: Asker, asked: Annotated[Parsed, Depends(parsed(CharacterBody))]) -> CharacterAnswer:
+        """A subject from a video or image. A video that is created with it begins with its first frame."""
+        with desk(owner) as (at, folder):
+            clip = at.clip(asked.body.video)
+            made = store.add_character(owner.name, asked.body.name, folder / str((clip.source or {})["path"]))
+        return CharacterAnswer(**made.model_dump(exclude={"owner"}))
+
+    @router.get("/characters/{character_id}")
+    def get_character(owner: Asker, character_id: Id) -> CharacterAnswer:
+        one = store.character(owner.name, character_id) if character_id.startswith("char_") else None
+        if one is None:
+            raise Refusal(404, "not_found", f"there is no character {character_id}", "character_id")
+        return CharacterAnswer(**one[0].model_dump(exclude={"owner"}))
+
+    @router.get("")
+    def list_videos(
+        owner: Asker,
+        after: Annotated[str | None, Query(max_length=100)] = None,
+        limit: Annotated[int, Query(ge=0, le=100)] = 20,
+        order: Literal["asc", "desc"] = "desc",
+    ) -> VideoList:
+        """One's own videos, page by page."""
+        try:
+            jobs, more = queue.page(owner.name, after=after, limit=limit, newest_first=order == "desc")
+        except KeyError:
+            raise Refusal(404, "not_found", "there is no video with the id in after", "after") from None
+        data = [_video(job) for job in jobs]
+        first, last = (data[0].id, data[-1].id) if data else (None, None)
+        return VideoList(data=data, first_id=first, last_id=last, has_more=more)
+
+    @router.get("/{video_id}")
+    def retrieve(owner: Asker, video_id: Id, response: Response) -> Video:
+        """A video: how far it is, and what became of it."""
+        _poll(response)
+        return _video(found(owner, video_id))
+
+    @router.delete("/{video_id}")
+    def delete(owner: Asker, video_id: Id) -> Deleted:
+        """Delete a video that is completed or failed, with its files."""
+        found(owner, video_id)
+        if not queue.delete(owner.name, video_id):
+            raise Refusal(409, "not_finished", f"the video {video_id} is still made: cancel it first", "video_id")
+        store.delete(video_id)
+        return Deleted(id=video_id)
+
+    @router.get("/{video_id}/content", response_class=FileResponse)
+    def content(
+        owner: Asker, video_id: Id, variant: Literal["video", "thumbnail", "spritesheet"] = "video"
+    ) -> FileResponse:
+        """The file: the video as mp4, or a picture of it as webp."""
+        job = completed(owner, video_id)
+        suffix, kind = VARIANTS[variant]
+        path = store.file(job, suffix)
+        if not path.exists():
+            raise Refusal(404, "expired", f"the files of {video_id} are no longer kept", "video_id")
+        return FileResponse(path, media_type=kind, filename=video_id + suffix, content_disposition_type="inline")
+
+    @post("/{video_id}/remix", RemixBody, Video)
+    def remix(
+        request: Request,
+        owner: Asker,
+        video_id: Id,
+        asked: Annotated[Parsed, Depends(parsed(RemixBody))],
+        response: Response,
+    ) -> Video:
+        """A video again by another prompt; at a strength near 0 hardly anything changes."""
+        _poll(response)
+        job = completed(owner, video_id)
+        body = asked.body
+        if body.seed is None:  # the noise of the video itself, so that what is alike stays alike
+            asked = replace(asked, body=body.model_copy(update={"seed": job.request["sampling"]["seed"]}))
+
+        def plan(body: RemixBody, at: Desk) -> Plan:
+            clip = at.clip(Media(id=video_id))
+            return "restyle", {"clip": clip, "prompt": body.prompt, "strength": body.strength}
+
+        return accept(request, owner, asked, "remix", plan, video_id)
+
+    @router.post("/{video_id}/cancel")
+    def cancel(owner: Asker, video_id: Id, response: Response) -> Video:
+        """Stop a video that waits or is made: it fails with the code `cancelled`. A finished one stays as it is."""
+        _poll(response)
+        if (job := queue.cancel(owner.name, video_id)) is None:
+            raise Refusal(404, "not_found", f"there is no video {video_id}", "video_id")
+        return _video(job)
+
+    @router.get("/{video_id}/events", response_class=EventSourceResponse)
+    async def events(owner: Asker, video_id: Id) -> AsyncIterator[ServerSentEvent]:
+        """`progress` whenever it moves, `preview` with a picture of what emerges, then `completed` or `failed`."""
+        before, shown = None, 0.0
+        while (job := await run_in_threadpool(queue.get, owner.name, video_id)) is not None:
+            if job.status == "in_progress":
+                path = store.file(job, PREVIEW)
+                if path.exists() and path.stat().st_mtime > shown:
+                    shown = path.stat().st_mtime
+                    picture = base64.b64encode(path.read_bytes()).decode()
+                    yield ServerSentEvent(event="preview", data={"image_url": f"data:image/webp;base64,{picture}"})
+            if (job.status, job.progress) != before:
+                before = job.status, job.progress
+                name = job.status if job.finished is not None else "progress"
+                yield ServerSentEvent(event=name, data=_video(job).model_dump())
+            if job.finished is not None:
+                return
+            await asyncio.sleep(LOOK_EVERY)
+        yield ServerSentEvent(event="failed", data={"id": video_id, "error": {"code": "not_found"}})
+
+    return router
+
+
+def _machine(queue: Queue) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/healthz")
+    def health() -> dict[str, str]:
+        """Whether the server answers and its queue can be read."""
+        queue.counts()
+        return {"status": "ok", "version": __version__}
+
+    @router.get("/metrics")
+    def metrics() -> Response:
+        """How many jobs there are of each status, for Prometheus."""
+        registry = CollectorRegistry()
+        jobs = Gauge("patchworld_jobs", "Jobs in the queue", ["status"], registry=registry)
+        for status, number in queue.counts().items():
+            jobs.labels(status).set(number)
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+def take_upload(media: Media, out: Path, settings: Settings) -> None:
+    """The bytes that a request carries as a lossless file. Raises InputError, MediaError."""
+    if media.file_id is not None:
+        raise BadBody("file_id is not supported, there is no Files API here: send the file itself", "file_id")
+    upload = out.with_suffix(".upload")
+    with open(upload, "wb") as file:
+        if media.file is not None:
+            shutil.copyfileobj(media.file.file, file)
+        else:
+            file.write(data_of_url(media.image_url or ""))
+    limits = settings.limits
+    try:
+        decode(upload, out, frames=limits.frames, pixels=limits.pixels, seconds=limits.decoding)
+    finally:
+        upload.unlink()
+
+
+def data_of_url(url: str) -> bytes:
+    """The bytes of a data: URL. Anything on the network is refused: this server fetches nothing."""
+    head, comma, data = url.partition(",")
+    if not (head.startswith("data:image/") and head.endswith(";base64") and comma):
+        raise BadBody("image_url: this server fetches nothing: send the file, or data:image/png;base64,…", "image_url")
+    if len(url) > LARGEST_URL:
+        raise BadBody(f"image_url: has {len(url)} letters, more than {LARGEST_URL}: send the file", "image_url")
+    try:
+        return base64.b64decode(data, validate=True)
+    except binascii.Error:
+        raise BadBody("image_url: what follows the comma is no base64", "image_url") from None
+
+
+def _checked(verb: str, arguments: dict[str, Any], body: Body, settings: Settings) -> dict[str, Any]:
+    """What is told and kept about a request whose canvas can be laid out. Raises InputError for others."""
+    limits = settings.limits
+    steps = body.steps or min(Sampling.steps, limits.steps)
+    if steps > limits.steps:
+        raise BadBody(f"steps={steps} is more than this server makes: use at most {limits.steps}", "steps")
+    with _NOTING, warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter("always")
+        canvas = VERBS[verb](**arguments)
+    seconds = canvas.frames / canvas.fps
+    if canvas.frames > limits.frames or seconds > limits.seconds:
+        most = min(limits.seconds, limits.frames / canvas.fps)
+        raise BadBody(f"the video would be {seconds:g} s long, this server makes at most {most:g}", "seconds")
+    if canvas.circular and not canvas.conditions and canvas.frames > Sampling.window:
+        most = Sampling.window / canvas.fps
+        raise BadBody(
+            f"a loop from words is dreamed as a whole, {seconds:g} s are too long: use {most:g} or less", "seconds"
+        )
+    seed = secrets.randbelow(2**31) if body.seed is None else body.seed
+    sampling = Sampling(seed=seed, steps=steps, guidance=body.guidance)
+    return {
+        "prompt": body.prompt or canvas.prompt,
+        "negative": body.negative,
+        "seconds": f"{seconds:g}",
+        "size": f"{canvas.size[0]}x{canvas.size[1]}",
+        "sampling": vars(sampling),
+        "notes": [str(note.message) for note in notes if issubclass(note.category, UserWarning)],
+    }
+
+
+def _video(job: Job) -> Video:
+    asked = job.request
+    done = job.status == "completed"
+    return Video(
+        id=job.id,
+        status=job.status,
+        progress=job.progress,
+        created_at=int(job.created),
+        completed_at=int(job.finished) if done and job.finished else None,
+        expires_at=int(job.expires) if done and job.expires else None,
+        error=VideoError(code=job.error_code, message=job.error_message or "") if job.error_code else None,
+        seed=asked["sampling"]["seed"],
+        **{
+            name: asked[name]
+            for name in (
+                "model",
+                "prompt",
+                "seconds",
+                "size",
+                "remixed_from_video_id",
+                "operation",
+                "fitted_from",
+                "notes",
+            )
+        },
+    )
+
+
+def _poll(response: Response) -> None:
+    response.headers["openai-poll-after-ms"] = str(POLL_AFTER)
+
+
+def _add_errors(app: FastAPI) -> None:
+    """One shape for all errors, without a word about the inside of the server."""
+
+    def answer(status: int, code: str, message: str, param: str | None = None, headers: Any = None) -> JSONResponse:
+        kind = {401: "authentication_error", 429: "rate_limit_error"}.get(
+            status, "server_error" if status >= 500 else "invalid_request_error"
+        )
+        problem = ErrorAnswer(error=Problem(message=message, type=kind, code=code, param=param))
+        return JSONResponse(problem.model_dump(), status, headers)
+
+    @app.exception_handler(Refusal)
+    def refusal(_: Request, error: Refusal) -> Response:
+        return answer(error.status, error.code, error.message, error.param, error.headers)
+
+    @app.exception_handler(InputError)
+    def bad_input(_: Request, error: InputError) -> Response:
+        return answer(400, "invalid_request", str(error), getattr(error, "param", None))
+
+    @app.exception_handler(RequestValidationError)
+    def bad_parameter(_: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        place = str(first["loc"][-1])
+        if first["loc"][0] == "path":  # no id that was ever given out
+            return answer(404, "not_found", f"there is no such {place}", place)
+        return answer(400, "invalid_request", f"{place}: {first['msg']}", place)
+
+    @app.exception_handler(Conflict)
+    def conflict(_: Request, error: Conflict) -> Response:
+        return answer(409, "idempotency_conflict", "this Idempotency-Key was used for another request: use a new one")
+
+    @app.exception_handler(Full)
+    def full(_: Request, error: Full) -> Response:
+        message = "as many of your videos wait as may: ask again when one is finished"
+        return answer(429, "queue_full", message, headers={"Retry-After": "5"})
+
+    @app.exception_handler(RunError)
+    @app.exception_handler(OSError)
+    def storage(_: Request, error: Exception) -> Response:
+        return answer(507, "storage_full", "the server cannot write to its disk: try again later")
+
+    @app.exception_handler(HTTPException)
+    def http(_: Request, error: HTTPException) -> Response:
+        code = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(error.status_code, "invalid_request")
+        return answer(error.status_code, code, str(error.detail), headers=error.headers)
+
+    @app.exception_handler(Exception)
+    def anything(_: Request, error: Exception) -> Response:
+        return answer(500, "server_error", "the server made a mistake; it is in its log")

@@ -1,0 +1,208 @@
+"""A process that loads the model once and does one job after the other.
+
+    python -m patchworld.serve.worker < settings.json
+
+It reads its settings from the first line of its input and ends with it, so that it never outlives its server. SIGTERM
+stops it at the next step of the solver and puts its job back.
+"""
+
+import json
+import logging
+import re
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from patchworld.canvas import Canvas
+from patchworld.errors import InputError, RunError
+from patchworld.generate import Sampling
+from patchworld.model import Model, load
+from patchworld.serve.logs import log_to_stderr
+from patchworld.serve.operations import fitted_size, understood
+from patchworld.serve.queue import Job, Queue
+from patchworld.serve.settings import Settings
+from patchworld.serve.store import MASTER, PREVIEW, VARIANTS, Store
+from patchworld.vae import preview
+from patchworld.verbs import VERBS
+from patchworld.video import Clip, Writer, contact_sheet, read, resize
+from patchworld.video.sheet import evenly
+
+IDLE = 0.2  # seconds between looks at an empty queue
+PREVIEW_EVERY = 1.0  # seconds
+SHEET_COLUMNS, SHEET_PIXELS = 8, 256 * 256  # frames of a sprite sheet, and their size
+
+log = logging.getLogger(__name__)
+
+
+class Stopped(Exception):
+    """The job is not to be gone on with: `cancelled`, `lost` to another worker, or the worker is told to `go`."""
+
+
+class Heart:
+    """Beats for a job in a thread of its own, since a step of the solver may take longer than a lease."""
+
+    def __init__(self, queue: Queue, job: Job, leaving: threading.Event) -> None:
+        self.queue, self.job, self.leaving = queue, job, leaving
+        self.progress, self.answer = 0, "go on"
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+
+    def check(self) -> None:
+        """Raises Stopped."""
+        if self.leaving.is_set():
+            raise Stopped("go")
+        if self.answer != "go on":
+            raise Stopped(self.answer)
+
+    def _beat(self) -> None:
+        while not self._done.wait(min(0.5, self.queue.lease / 4)):
+            with suppress(Exception):  # a disk that is full, or busy for long: the next beat may get through
+                self.answer = self.queue.beat(self.job, self.progress)
+            if self.answer != "go on":
+                return
+
+    def __enter__(self) -> "Heart":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._done.set()
+        self._thread.join()
+
+
+def work(model: Model, settings: Settings, leaving: threading.Event) -> None:
+    """Do jobs until told to leave."""
+    queue, store = open_queue(settings), Store(settings.folder)
+    while not leaving.is_set():
+        try:
+            job = queue.claim()
+        except RunError as error:
+            log.error("%s", error)
+            job = None
+        if job is None:
+            leaving.wait(IDLE)
+        else:
+            do(model, queue, store, job, leaving)
+
+
+def open_queue(settings: Settings) -> Queue:
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    return Queue(settings.jobs, lease=settings.lease, attempts=settings.attempts, keep=settings.keep)
+
+
+def do(model: Model, queue: Queue, store: Store, job: Job, leaving: threading.Event) -> None:
+    """One job, to whatever end it comes."""
+    with Heart(queue, job, leaving) as heart:
+        end = _attempt(model, queue, store, job, heart)
+    if end is not None:
+        _insist(end)
+
+
+def _attempt(model: Model, queue: Queue, store: Store, job: Job, heart: Heart) -> Callable[[], bool] | None:
+    """Try the job; what is to be written into the queue about it."""
+    cancelled = partial(queue.fail, job, "cancelled", "the video was cancelled")
+    try:
+        make(model, store, job, heart)
+        return lambda: queue.complete(job) or cancelled()
+    except Stopped as stop:
+        return {"cancelled": cancelled, "go": partial(queue.release, job)}.get(str(stop))
+    except InputError as error:
+        return partial(queue.fail, job, "invalid_request", str(error))
+    except (RunError, OSError) as error:
+        log.error("job %s: %s", job.id, error)
+        if re.search("no space|too large", str(error).lower()):
+            return partial(queue.fail, job, "storage_full", "the disk of the server is full")
+        return partial(queue.fail, job, "server_error", "the machine of the server could not make it", retry=True)
+    except Exception:
+        log.exception("job %s", job.id)
+        return partial(queue.fail, job, "server_error", "the server could not make it", retry=True)
+
+
+def _insist(write: Callable[[], bool], tries: int = 5) -> None:
+    """Write the end of a job though the disk is full or the database busy; when it is not possible, the lease runs out
+    and the job is tried again."""
+    for _ in range(tries):
+        try:
+            write()
+            return
+        except Exception as error:
+            log.error("cannot write the end of a job: %s", error)
+            time.sleep(1)
+
+
+def make(model: Model, store: Store, job: Job, heart: Heart) -> None:
+    """Dream what a job asks for into the files of this attempt. They are on the disk when this returns."""
+    folder = store.job_folder(job.id)
+    canvas, sampling = plan(job.request, folder)
+    recipe = model.recipe(canvas, sampling)
+    shown = 0.0
+
+    def on_step(done: int, steps: int, latent: Any) -> None:
+        nonlocal shown
+        heart.progress = min(99, 100 * done // steps)
+        heart.check()
+        if time.monotonic() - shown > PREVIEW_EVERY:
+            frames = preview(model.autoencoder, latent)
+            latents = Clip(frames.repeat(8, 1).repeat(8, 2), max(0.1, canvas.fps / model.autoencoder.grid.time))
+            contact_sheet(latents, store.file(job, PREVIEW), largest=128)
+            shown = time.monotonic()
+
+    kept = evenly(canvas.frames, SHEET_COLUMNS)
+    chosen: list[np.ndarray] = []
+    with ExitStack() as files:
+        writers = [
+            files.enter_context(Writer(store.file(job, suffix), canvas.size, canvas.fps, recipe=recipe))
+            for suffix in (VARIANTS["video"][0], MASTER)
+        ]
+        for number, frame in enumerate(model.stream(canvas, sampling, on_step)):
+            heart.check()
+            for writer in writers:
+                writer.add(frame)
+            if number in kept:
+                chosen.append(frame)
+    Clip(chosen[0][None], canvas.fps, recipe).save(store.file(job, VARIANTS["thumbnail"][0]))
+    tiles = resize(Clip(np.stack(chosen), canvas.fps), fitted_size(canvas.size, SHEET_PIXELS))
+    Clip(np.hstack(list(tiles.frames))[None], canvas.fps).save(store.file(job, VARIANTS["spritesheet"][0]))
+
+
+def plan(request: dict[str, Any], folder: Path) -> tuple[Canvas, Sampling]:
+    """The canvas and sampling that a request means; what it is made from lies in the folder."""
+
+    def clip(name: str) -> Clip:
+        return replace(read(folder / name), recipe=None, source={"path": name})  # recipes tell no folder of the server
+
+    canvas = VERBS[request["verb"]](**understood(request["arguments"], clip))
+    return replace(canvas, negative=request["negative"]), Sampling(**request["sampling"])
+
+
+@contextmanager
+def _leaving() -> Iterator[threading.Event]:
+    """Set when the process is told to go, or its server is gone."""
+    leaving = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: leaving.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the server decides
+
+    def watch() -> None:
+        sys.stdin.read()
+        leaving.set()
+
+    threading.Thread(target=watch, daemon=True).start()
+    yield leaving
+
+
+if __name__ == "__main__":
+    given = Settings.model_validate(json.loads(sys.stdin.readline()))
+    log_to_stderr()
+    warnings.simplefilter("ignore")  # what is done to inputs was told when the job was taken
+    with _leaving() as told:
+        work(load(given.model), given, told)

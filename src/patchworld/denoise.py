@@ -74,7 +74,7 @@ class Sampling:
     """
 
     seed: int = 0
-    steps: int = 16
+    steps: int = 8
     guidance: float = 3.0
     solver: str | None = None
     window: int = 48

@@ -21,7 +21,7 @@ def add(commands: Any) -> None:
     score.add_argument(
         "-o", "--out", type=Path, default=Path("scores"), metavar="DIR", help="folder of the report; default scores"
     )
-    score.add_argument("--steps", type=int, metavar="N", help="solver steps; default 16")
+    score.add_argument("--steps", type=int, metavar="N", help="solver steps; default 8")
     score.add_argument("--guidance", type=float, metavar="G", help="pull of the prompt; default 3")
     score.add_argument("--solver", metavar="NAME", help="euler, heun or ab2; ancestral or ddim for a DDPM model")
     score.add_argument("--seed", type=int, default=0, metavar="S", help="of the noise; the prompts stay; default 0")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from patchworld.model import Model
     from patchworld.video import Clip
 
+# Defaults are written out, since the class is slow to import; a test compares them.
 SAMPLING = ("seed", "steps", "guidance", "solver", "window", "history")
 
 
@@ -25,7 +26,7 @@ def add_dreaming(commands: Any, name: str, help: str, example: str = EXAMPLE, **
     add_output(parser)
     add_model(parser)
     add_lora(parser)
-    settings = {"steps": 16, "guidance": 3, "window": 48, "history": 16, **defaults}
+    settings = {"steps": 8, "guidance": 3, "window": 48, "history": 16, **defaults}
     told = {
         "seed": "same seed, same video; default 0",
         "steps": f"solver steps: more is slower and finer; default {settings['steps']}",

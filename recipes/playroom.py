@@ -11,8 +11,8 @@ PHOTOGRAPHS is a folder of pictures of your own; without it the autoencoder lear
 
 Sizes and durations are weighted over a run without touching the data: the transformer learns from single pictures for
 30 % of its time, then from clips of up to 80 tokens (2 s of 64 x 64), then from all. `--stages 0.9:drop=0.5,1` would
-drop half the tokens of most clips until the last tenth (docs/log.md: it does not pay here), and `--base-tokens 80` moves larger clips to more noise: what
-that brings is not measured yet.
+drop half the tokens of most clips until the last tenth, which does not pay here (docs/log.md); `--base-tokens 80` moves
+larger clips to more noise: what that brings is not measured yet.
 """
 
 import sys

@@ -1,7 +1,0 @@
-"""python -m patchworld.cli"""
-
-import sys
-
-from patchworld.cli import main
-
-sys.exit(main())

@@ -43,7 +43,7 @@ def main() -> None:
         took = seconds(lambda frames=frames, size=size: world.generate(prompt, frames=frames, size=size))
         print(f"{frames:3} frames of {size[0]}x{size[1]}: {took:.2f} s, {frames / 8 / took:.1f} x real time at 8 fps")
     help_ = seconds(
-        lambda: subprocess.run([sys.executable, "-m", "patchworld.cli", "--help"], capture_output=True, check=True)
+        lambda: subprocess.run([sys.executable, "-m", "patchworld", "--help"], capture_output=True, check=True)
     )
     print(f"patchworld --help: {help_:.2f} s")
 

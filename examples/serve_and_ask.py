@@ -10,7 +10,7 @@ import openai
 
 warnings.filterwarnings("ignore", "The Sora API")  # the client says that it was shut down; here it was not
 url = "http://127.0.0.1:8237"
-server = subprocess.Popen([sys.executable, "-m", "patchworld.cli", "serve", "--port", "8237"])
+server = subprocess.Popen([sys.executable, "-m", "patchworld", "serve", "--port", "8237"])
 for _ in range(600):
     try:
         urllib.request.urlopen(f"{url}/healthz").close()

@@ -22,7 +22,7 @@ def test_sigterm_puts_the_running_job_back_and_leaves_no_worker(tiny_model, tmp_
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "patchworld.cli", "serve", "--folder", tmp_path / "served", "--port", str(port)]
+    command = [sys.executable, "-m", "patchworld", "serve", "--folder", tmp_path / "served", "--port", str(port)]
     with open(tmp_path / "log", "w") as log:
         server = subprocess.Popen([*command, "--model", tmp_path / "model"], stderr=log)
     try:

@@ -1,7 +1,7 @@
 import torch
 
 from patchworld.shapes import Shape
-from patchworld.train.conditions import DRAWS, WHOLE, draw_cap, draw_kept
+from patchworld.train.conditions import DRAWS, LATER, WHOLE, draw_cap, draw_kept
 from patchworld.train.order import generator
 
 SHAPE = Shape(5, 4, 4)
@@ -13,7 +13,7 @@ def caps(number=2000, shape=SHAPE):
 
 def test_about_half_of_the_clips_are_conditioned():
     conditioned = (caps() < 1).any(1).float().mean()
-    assert 0.4 < conditioned < 0.55
+    assert 0.45 < conditioned < 0.6
     assert sum(DRAWS.values()) == 1
 
 
@@ -40,16 +40,27 @@ def views(drop, number=400, shape=SHAPE):
     return tuple(torch.stack(tensors) for tensors in zip(*pairs, strict=True))
 
 
-def test_given_tokens_are_never_dropped_and_something_stays_to_dream():
+def test_given_tokens_are_never_dropped_after_the_first_frame_and_something_stays_to_dream():
     for shape in (SHAPE, Shape(1, 1, 1), Shape(2, 1, 1), Shape(1, 2, 3)):
         cap, kept = views(0.9, shape=shape)
-        assert kept[cap < 1].all()
+        later = slice(shape.height * shape.width, None)
+        assert kept[:, later][cap[:, later] < 1].all()
         assert (kept & (cap == 1)).any(1).all()
+
+
+def test_half_of_the_clips_that_go_on_lose_their_first_frame_as_later_windows_have_none():
+    cap, kept = views(0.0, number=4000)
+    first, rest = kept[:, :16], kept[:, 16:]
+    goes_on = (cap[:, :32] < 1).all(1)
+    assert rest.all()
+    assert first[~goes_on].all()
+    assert torch.equal(first.any(1), first.all(1))
+    assert abs(first[goes_on].all(1).float().mean() - (1 - LATER)) < 0.1
 
 
 def test_of_most_clips_the_asked_part_of_each_frame_is_dropped_and_of_the_others_nothing():
     cap, kept = views(0.5)
-    whole = kept.all(1)
+    whole = (kept | (cap < 1)).all(1)
     assert abs(whole.float().mean() - WHOLE) < 0.1
     dreamed, left = (cap == 1)[~whole].unflatten(1, (5, -1)).sum(2), (kept & (cap == 1))[~whole].unflatten(1, (5, -1))
     assert torch.equal(left.sum(2), dreamed - dreamed // 2)

@@ -60,7 +60,7 @@ def _doctor(options: argparse.Namespace) -> str:
         ddpm = options.process == "ddpm"
         plan = plan_of_preset(options.preset or "small", ddpm, options.clip, options.tokens, config, options.recompute)
         return report(plan, device, config, None, options.devices)
-    samples = read_dataset(options.data)[:MOST_MEASURED]
+    samples = [sample for folder in options.data for sample in read_dataset(folder)][:MOST_MEASURED]
     with TemporaryDirectory() as folder:
         with join_ranks() as ranks:
             task = transformer_task(options, samples, options.out or Path(folder), ranks)

@@ -19,7 +19,7 @@ def add(commands: Any) -> None:
         title="parts", metavar="PART", required=True
     )
     autoencoder = train.add_parser("autoencoder", help="train the video autoencoder")
-    add_training(autoencoder, several=True)
+    add_training(autoencoder)
     autoencoder.add_argument(
         "--weights", type=Path, metavar="DIR", help="folder of a model to go on from; default: the closed form"
     )
@@ -47,14 +47,14 @@ def add(commands: Any) -> None:
     report.set_defaults(run=_train_report, parser=report)
 
 
-def add_training(parser: argparse.ArgumentParser, *, several: bool = False, required: bool = True) -> None:
+def add_training(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     parser.add_argument(
         "--data",
         type=Path,
         required=required,
         metavar="DIR",
-        nargs="+" if several else None,
-        help="videos with captions.jsonl, captions.csv or .txt files",
+        nargs="+",
+        help="folders of videos with captions.jsonl, captions.csv or .txt files",
     )
     parser.add_argument(
         "--out", type=Path, required=required, metavar="DIR", help="folder of the run; the same command continues it"
@@ -202,7 +202,8 @@ def _train_transformer(options: argparse.Namespace) -> str:
     from patchworld.train import train
     from patchworld.train.parallel import join_ranks
 
-    config, samples = transformer_config(options), read_dataset(options.data)
+    config = transformer_config(options)
+    samples = [sample for folder in options.data for sample in read_dataset(folder)]
     with join_ranks(config.shard, config.sequence) as ranks:
         folder = train(transformer_task(options, samples, options.out, ranks), config, options.out)
     if ranks.rank > 0:

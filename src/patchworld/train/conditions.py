@@ -7,14 +7,15 @@ from patchworld.shapes import Shape
 
 # What is given and how often; the numbers sum to one.
 DRAWS = {
-    "nothing": 0.5,  # text to video
-    "first frame": 0.2,  # image to video
-    "beginning": 0.1,  # extend forward, simulate
-    "end": 0.05,  # extend backward
-    "both ends": 0.05,  # connect, loop
+    "nothing": 0.45,  # text to video
+    "first frame": 0.15,  # image to video
+    "beginning": 0.15,  # extend forward, simulate, the later windows of long videos
+    "end": 0.08,  # extend backward
+    "both ends": 0.07,  # connect, loop
     "some frames": 0.05,  # keyframes, storyboard
     "a rectangle": 0.05,  # inpaint, outpaint: inside or outside is given
 }
+LATER = 0.5  # part of the clips of which the first two token frames are given that begin with the second one
 SOFT = 0.3  # part of the conditioned clips whose given tokens are slightly noisy, against drift in long videos
 SOFTEST = 0.3  # the highest noise level of a given token
 WHOLE = 0.25  # part of the clips of which nothing is dropped: a model that is used dreams whole clips
@@ -57,13 +58,19 @@ def draw_cap(shape: Shape, generator: torch.Generator) -> Tensor:
 def draw_kept(cap: Tensor, shape: Shape, drop: float, generator: torch.Generator) -> Tensor:
     """Which tokens of a clip are learned from, (n,) bool: all that are given, and of the dreamed ones a random part.
 
+    The first token frame of a video stands for fewer pixel frames than the others. Later windows of a long video have
+    no such frame, so LATER of the clips that go on from what is given lose theirs.
+
     Of the d dreamed tokens of each latent frame, floor(drop * d) are left out; of WHOLE of the clips, none. Equally
     many a frame, so that all of the clip is seen alike (for packs: Dehghani et al. 2023, 2307.06304, section 3.3; for
     diffusion: Zheng et al. 2023, "MaskDiT", 2306.09305).
     """
-    if drop == 0 or float(torch.rand((), generator=generator)) < WHOLE:
-        return torch.ones(shape.volume, dtype=torch.bool)
     dreamed = (cap == 1).view(shape.frames, -1)
+    here = torch.ones_like(dreamed)
+    if shape.frames > 2 and not dreamed[:2].any() and float(torch.rand((), generator=generator)) < LATER:
+        here[0] = False
+    if drop == 0 or float(torch.rand((), generator=generator)) < WHOLE:
+        return here.flatten()
     score = torch.where(dreamed, torch.rand(dreamed.shape, generator=generator), 2.0)
     place = score.argsort(dim=1).argsort(dim=1)  # of each token among those of its frame; given ones come last
-    return (place >= (drop * dreamed.sum(1, keepdim=True)).floor()).flatten()
+    return (here & (place >= (drop * dreamed.sum(1, keepdim=True)).floor())).flatten()

@@ -75,9 +75,10 @@ class TransformerTask:
         self.module = nn.ModuleDict({"denoiser": self.denoiser})
         if isinstance(self.text_encoder, nn.Module):
             self.module["text"] = self.text_encoder
-        held_out = min(HELD_OUT, len(samples) // 10)
-        self.all_samples = samples[: len(samples) - held_out]
-        self.held_out = samples[len(samples) - held_out :] or samples[:1]
+        # Evenly spaced, so that of several data sets all are judged.
+        held_out = set(torch.linspace(0, len(samples) - 1, min(HELD_OUT, len(samples) // 10)).int().tolist())
+        self.all_samples = [sample for number, sample in enumerate(samples) if number not in held_out]
+        self.held_out = [samples[number] for number in sorted(held_out)] or samples[:1]
         self.made_by = {"samples": len(self.all_samples), "seed": seed}
         self.tokens_per_pack, self.packs_per_step = tokens_per_pack, packs_per_step
         self.begin_stage(Stage(), 0)
@@ -94,8 +95,6 @@ class TransformerTask:
             )
 
         def lengths(epoch: int) -> dict[int, int]:
-            if stage.drop == 0:
-                return chosen
             return {number: int(self._view(epoch, number)[1].sum()) for number in chosen}
 
         self.stage, self.stage_step = stage, step

@@ -12,6 +12,10 @@ import pytest
         (("--workers", 0), "workers=0 is too few"),
         (("--seed", -1), "seed=-1 is out of range"),
         (("--split", "tests"), r"unknown --split 'tests' \(known: train, held_out\)"),
+        (("--mix", "64x64"), "'64x64' is no share: write WxHxF=P"),
+        (("--mix", "64x64x17=0"), "'64x64x17=0' is no share"),
+        (("--mix", "16x64x17=1"), "size 16x64 is outside 32 to 256 pixels"),
+        (("--event", "dances"), "unknown event 'dances'. Known: rests"),
         (("--out", "mine"), "mine is not empty and holds no data set of this kind"),
     ],
 )

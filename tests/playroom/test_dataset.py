@@ -91,3 +91,17 @@ def test_no_clips_or_workers_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="workers=0"):
         write_dataset(tmp_path / "none", num_clips=1, workers=0)
     assert not (tmp_path / "none").exists()
+
+
+def test_only_the_events_that_are_asked_for_are_shown(tmp_path: Path) -> None:
+    events = ("bites a pie", "is pushed")
+    write_dataset(tmp_path / "d", num_clips=6, mix=(SizeShare(64, 64, 9, 1),), events=events, progress=False)
+    states = [json.loads(path.read_text(encoding="utf-8")) for path in (tmp_path / "d" / "states").iterdir()]
+    assert {state["event"] for state in states} == set(events)
+
+
+def test_an_event_that_needs_more_frames_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    mix = (SizeShare(64, 64, 17, 0.5), SizeShare(64, 64, 1, 0.5))
+    with pytest.raises(InputError, match="'hits' needs 9 frames or more, not 1"):
+        write_dataset(tmp_path / "d", num_clips=6, mix=mix, events=("hits",), progress=False)
+    assert not (tmp_path / "d").exists()

@@ -19,6 +19,16 @@ def add(commands: Any) -> None:
     playroom.add_argument(
         "--split", choices=("train", "held_out"), default="train", help="with or without the things held out"
     )
+    playroom.add_argument(
+        "--mix",
+        type=_share,
+        nargs="+",
+        metavar="WxHxF=P",
+        help="sizes, frames and shares of the clips, such as 64x64x17=0.6 64x64x1=0.4; default: many sizes",
+    )
+    playroom.add_argument(
+        "--event", action="append", default=[], metavar="NAME", help="show this event and others so named alone"
+    )
     playroom.set_defaults(run=_data_playroom, parser=playroom)
     pictures = data.add_parser("pictures", help="film photographs and patterns, to train an autoencoder on")
     pictures.add_argument("--clips", type=int, required=True, metavar="N", help="number of clips")
@@ -31,11 +41,30 @@ def add(commands: Any) -> None:
     pictures.set_defaults(run=_data_pictures, parser=pictures)
 
 
+def _share(text: str) -> tuple[int, int, int, float]:
+    """Width, height, frames and weight of `64x64x17=0.6`."""
+    sides, _, weight = text.partition("=")
+    try:
+        width, height, frames = map(int, sides.split("x"))
+        share = (width, height, frames, float(weight))
+    except ValueError:
+        share = (0, 0, 0, 0.0)
+    if not 0 < share[-1] < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}' is no share: write WxHxF=P, P above 0, such as 64x64x17=0.6")
+    return share
+
+
 def _data_playroom(options: argparse.Namespace) -> str:
-    from patchworld.playroom import write_dataset
+    from patchworld.playroom import DEFAULT_MIX, SizeShare, write_dataset
 
     folder = write_dataset(
-        options.out, num_clips=options.clips, workers=options.workers, seed=options.seed, split=options.split
+        options.out,
+        num_clips=options.clips,
+        workers=options.workers,
+        seed=options.seed,
+        split=options.split,
+        mix=tuple(SizeShare(*share) for share in options.mix) if options.mix else DEFAULT_MIX,
+        events=tuple(options.event),
     )
     return f"{folder}: {options.clips} clips, with captions.jsonl"
 

@@ -15,10 +15,12 @@ import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 
+from patchworld.playroom.grammar import check
 from patchworld.playroom.world import load_mujoco
 from patchworld.video.made_folder import check_amounts, settle
 from patchworld.video.whole_file import whole_file
@@ -59,6 +61,7 @@ class _Job:
     split: str
     size: tuple[int, int]
     num_frames: int
+    event: str | None
 
 
 def write_dataset(
@@ -69,14 +72,18 @@ def write_dataset(
     seed: int = 0,
     split: str = "train",
     mix: tuple[SizeShare, ...] = DEFAULT_MIX,
+    events: tuple[str, ...] = (),
     progress: bool = True,
 ) -> Path:
     """Render `num_clips` clips into the folder `out` and return it. Run again to continue, or to add clips.
 
-    Clip number i depends on `seed`, `split`, `mix` and i alone, never on `workers`. Raises InputError when `out` holds
-    something else.
+    `events` are shown equally often, and nothing else; without them all are, by `draw.EVENT_ODDS`. Clip number i
+    depends on `seed`, `split`, `mix`, `events` and i alone, never on `workers`. Raises InputError when `out` holds
+    something else, and for events that are not known or cannot be seen in so few frames.
     """
     check_amounts(num_clips, workers, seed)
+    for event, share in product(events or (None,), mix):
+        check(split, share.num_frames, (share.width, share.height), event)
     load_mujoco()  # what is missing is said before anything is written
     folder = Path(out)
     settle(
@@ -87,10 +94,11 @@ def write_dataset(
             "seed": seed,
             "split": split,
             "mix": [asdict(share) for share in mix],
+            **({"events": list(events)} if events else {}),
         },
         ["clips", "states"],
     )
-    jobs = [job for job in _jobs(folder, num_clips, seed, split, mix) if not _state_path(job).exists()]
+    jobs = [job for job in _jobs(folder, num_clips, seed, split, mix, events) if not _state_path(job).exists()]
     try:
         _render_all(jobs, workers, progress, folder, num_clips)
     finally:
@@ -127,11 +135,15 @@ def _obey_parent() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
-def _jobs(folder: Path, num_clips: int, seed: int, split: str, mix: tuple[SizeShare, ...]) -> Iterator[_Job]:
+def _jobs(
+    folder: Path, num_clips: int, seed: int, split: str, mix: tuple[SizeShare, ...], events: tuple[str, ...]
+) -> Iterator[_Job]:
     weights = np.array([share.weight for share in mix], float)
     for index in range(num_clips):
-        share = mix[int(np.random.default_rng((seed, index, 1 << 34)).choice(len(mix), p=weights / weights.sum()))]
-        yield _Job(str(folder), seed, index, split, (share.width, share.height), share.num_frames)
+        rng = np.random.default_rng((seed, index, 1 << 34))
+        share = mix[int(rng.choice(len(mix), p=weights / weights.sum()))]
+        event = str(rng.choice(events)) if events else None
+        yield _Job(str(folder), seed, index, split, (share.width, share.height), share.num_frames, event)
 
 
 def _write_clip(job: _Job) -> int:
@@ -140,7 +152,7 @@ def _write_clip(job: _Job) -> int:
     from patchworld.playroom.grammar import sample_scene
     from patchworld.video import write
 
-    scene = sample_scene(job.seed, job.index, split=job.split, frames=job.num_frames, size=job.size)
+    scene = sample_scene(job.seed, job.index, split=job.split, frames=job.num_frames, size=job.size, event=job.event)
     episode = play(scene)
     video = f"clips/{job.index:06d}.{'png' if job.num_frames == 1 else 'mp4'}"
     write(episode.clip, Path(job.out) / video, crf=CRF)

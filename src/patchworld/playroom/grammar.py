@@ -59,7 +59,7 @@ def sample_scene(
     do what the caption will say are replaced by the next candidate. Split "train" never shows a held-out thing, split
     "held_out" always shows one.
     """
-    _check(split, frames, size, event, camera)
+    check(split, frames, size, event, camera)
     from patchworld.playroom.verify import happened
     from patchworld.playroom.world import simulate
 
@@ -78,7 +78,8 @@ def has_held_out(scene: Scene) -> bool:
     return any(thing.held_out for thing in scene.things)
 
 
-def _check(split: str, frames: int, size: tuple[int, int], event: str | None, camera: str | None) -> None:
+def check(split: str, frames: int, size: tuple[int, int], event: str | None, camera: str | None = None) -> None:
+    """Raise InputError for a scene that cannot be drawn."""
     for name, value, known in (("split", split, SPLITS), ("event", event, EVENTS), ("camera", camera, CAMERAS)):
         if value is not None and value not in known:
             raise InputError(f"unknown {name} '{value}'. Known: {', '.join(known)}")

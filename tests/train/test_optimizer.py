@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from patchworld.train import TrainConfig
-from patchworld.train.optimizer import MUON_SCALE, Optimizer
+from patchworld.train.optimizer import MUON_SCALE, NEWTON_SCHULZ_STEPS, Muon, Optimizer
 
 
 class Small(nn.Module):
@@ -39,6 +39,21 @@ def test_adamw_is_that_of_pytorch():
             step()
     for a, b in zip(module.parameters(), other.parameters(), strict=True):
         torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (12, 4), (4, 12)])
+def test_muon_is_that_of_pytorch(shape):
+    torch.manual_seed(0)
+    own = nn.Parameter(torch.randn(shape))
+    other = nn.Parameter(own.detach().clone())
+    ours = Muon([own], 0.1, weight_decay=0.2)
+    peer = torch.optim.Muon([other], 0.1, weight_decay=0.2, ns_steps=NEWTON_SCHULZ_STEPS)
+    for _ in range(3):
+        own.grad = torch.randn(shape)
+        other.grad = own.grad.clone()
+        ours.step()
+        peer.step()
+    assert torch.equal(own, other)
 
 
 def test_muon_moves_matrices_in_blocks_equally_far_in_every_direction():

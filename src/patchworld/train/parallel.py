@@ -32,7 +32,6 @@ from torch.distributed._functional_collectives import all_to_all_single
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
-from torch.optim import _muon
 from tqdm import tqdm
 
 from patchworld.dit import DiffusionTransformer
@@ -72,7 +71,6 @@ class Ranks:
                 # Blocks are nearly all of a large model, and travel in the precision they compute in.
                 fully_shard(block, mesh=self.weights, mp_policy=policy)
         fully_shard(spread, mesh=self.weights)
-        _muon._zeropower_via_newtonschulz = _of_whole_matrices  # type: ignore[assignment]
         return spread
 
     def add_gradients(self, task: Any, step: int, spread: "Spread", precision: str) -> tuple[float, int, float, float]:
@@ -237,17 +235,6 @@ def on_first(work: Callable[[], Answer]) -> Answer:
     if outcome[1] is not None:
         raise tell_once(outcome[1])
     return outcome[0]
-
-
-_of_shards = _muon._zeropower_via_newtonschulz
-
-
-def _of_whole_matrices(gradient: Tensor, *settings: Any) -> Tensor:
-    """Muon's Newton-Schulz iteration, on every rank of the same whole matrix: sums over shards would be in bf16."""
-    if not isinstance(gradient, DTensor):
-        return _of_shards(gradient, *settings)
-    moves = _of_shards(gradient.full_tensor(), *settings)
-    return distribute_tensor(moves, gradient.device_mesh, gradient.placements, src_data_rank=None)
 
 
 def whole(tensor: Tensor) -> Tensor:

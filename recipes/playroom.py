@@ -1,24 +1,23 @@
 """How the shipped model was made. Run from the root of the repository: python recipes/playroom.py OUT [PHOTOGRAPHS]
 
-    render          6,000 clips of the playroom, 2,500 of pictures       two processes
+    render          6,000 clips of the playroom, 7,650 pictures of it, 2,281 clips of events that are rare otherwise,
+                    2,500 clips of photographs and patterns; two processes
     autoencoder     15 minutes from the principal components, then 28 of the decoder alone
-    transformer     98 minutes, flow, preset `small`, single pictures first
+    transformer     98 minutes, flow, preset `small`: single pictures, then clips of up to 80 tokens, then all
+    further         8 minutes of pictures, then 88 of pictures and clips together, the larger ones from minute 37
 
 Measured on one core each, of about 205 GFLOP/s in bfloat16 matrix products; what came of it is in docs/model.md. Every
-step continues where it was stopped when the same command is run again. OUT/transformer/model is the model.
+step continues where it was stopped when the same command is run again. OUT/further/model is the model.
 
 PHOTOGRAPHS is a folder of pictures of your own; without it the autoencoder learns from patterns, letters and shapes.
-
-Sizes and durations are weighted over a run without touching the data: the transformer learns from single pictures for
-30 % of its time, then from clips of up to 80 tokens (2 s of 64 x 64), then from all. `--stages 0.9:drop=0.5,1` would
-drop half the tokens of most clips until the last tenth, which does not pay here (docs/log.md); `--base-tokens 80` moves
-larger clips to more noise: what that brings is not measured yet.
 """
 
 import sys
 from pathlib import Path
 
 from patchworld.cli import main
+
+RARE = ("is pushed", "rolls behind a wall", "hits", "bites a pie", "blows out a candle", "knocks over a tower")
 
 
 def run(*arguments: str) -> None:
@@ -28,8 +27,14 @@ def run(*arguments: str) -> None:
 
 
 def render(out: Path, photographs: str | None) -> None:
-    """About twenty minutes."""
-    run("data", "playroom", "--clips", "6000", "--out", str(out / "playroom"), "--workers", "2", "--seed", "1")
+    """About forty minutes."""
+    playroom = ["data", "playroom", "--workers", "2"]
+    run(*playroom, "--clips", "6000", "--out", str(out / "playroom"), "--seed", "1")
+    still = ["64x64x1=0.6", "112x64x1=0.15", "64x112x1=0.15", "96x96x1=0.1"]
+    run(*playroom, "--clips", "7650", "--out", str(out / "still"), "--seed", "3", "--mix", *still)
+    sizes = ["64x64x17=0.6", "112x64x17=0.15", "64x112x17=0.15", "64x64x33=0.1"]
+    events = [word for event in ("is pushed", *RARE) for word in ("--event", event)]  # pushes twice as often
+    run(*playroom, "--clips", "2281", "--out", str(out / "events"), "--seed", "5", "--mix", *sizes, *events)
     given = ["--photos", photographs] if photographs else []
     run("data", "pictures", "--clips", "2500", "--out", str(out / "pictures"), "--workers", "2", "--seed", "1", *given)
 
@@ -49,6 +54,17 @@ def transformer(out: Path) -> None:
     run("train", "transformer", *paths, *settings, "--stages", "0.3:frames=1,0.85:tokens=80,1")
 
 
+def further(out: Path) -> None:
+    """Pictures alone teach words fastest and let motion be forgotten; together with clips both grow."""
+    train = ["train", "transformer", "--tokens", "1792", "--parts", "2"]
+    data, still, events = (str(out / name) for name in ("playroom", "still", "events"))
+    begun = ["--weights", str(out / "transformer" / "model"), "--out", str(out / "words")]
+    run(*train, *begun, "--data", data, "--minutes", "8", "--lr", "6e-4", "--stages", "1:frames=1")
+    begun = ["--weights", str(out / "words" / "model"), "--out", str(out / "further")]
+    stages = ["--lr", "8e-4", "--stages", "0.42:tokens=80,1"]
+    run(*train, *begun, "--data", data, still, events, "--minutes", "88", *stages)
+
+
 if __name__ == "__main__":
     if len(sys.argv) not in (2, 3):
         sys.exit("usage: python recipes/playroom.py OUT [PHOTOGRAPHS]")
@@ -56,3 +72,4 @@ if __name__ == "__main__":
     render(folder, sys.argv[2] if len(sys.argv) == 3 else None)
     autoencoder(folder)
     transformer(folder)
+    further(folder)

@@ -14,6 +14,14 @@ TINY_AUTOENCODER = AutoencoderConfig(latent_channels=6, widths=(8, 16), encoder_
 TINY_TEXT = {"width": 24, "depth": 1, "num_heads": 2}
 
 
+@pytest.fixture(scope="session", autouse=True)
+def signing(tmp_path_factory):
+    """Files are signed with a key of the test run, not with that of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATCHWORLD_SIGNING", str(tmp_path_factory.mktemp("settings") / "signing"))
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny_model() -> Model:
     """A whole model with random weights: it dreams nonsense, but the same nonsense every time."""

@@ -26,10 +26,14 @@ def test_a_recipe_gives_its_canvas_and_sampling_back():
     assert (recipe["model"], recipe["prompt"]) == ("abc", "a ball")
 
 
-def test_a_canvas_whose_conditions_were_placed_by_hand_has_no_recipe():
+def test_conditions_placed_by_hand_and_actions_to_come_are_told_but_cannot_be_followed():
     given = Canvas("a ball", 9, (32, 32), conditions=(Condition(moving_square(1)),))
-    assert write_recipe(given, Sampling(), "abc") is None
-    assert write_recipe(verbs.simulate(actions=iter(["typed"])), Sampling(), "abc") is None
+    for canvas in (given, verbs.simulate(actions=iter(["typed"]))):
+        recipe = through_json(canvas)
+        assert (recipe["verb"], recipe["model"]) == ("by hand", "abc")
+        with pytest.raises(InputError, match="given by hand, which no recipe can tell"):
+            follow_recipe(recipe)
+    assert through_json(given)["arguments"] == {"clips": [{"sha256": fingerprint(moving_square(1))}]}
 
 
 def test_given_clips_are_found_by_their_file_and_known_by_their_content(tmp_path):

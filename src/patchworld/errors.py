@@ -4,6 +4,7 @@ PatchworldError
 ├── InputError       a file, value or option that cannot be used (exit status 2)
 │   ├── MediaError   a video or image that cannot be read or written
 │   └── ModelError   weights or a configuration that cannot be loaded
+├── ProvenanceError  a file that is not what was signed, or that nobody signed (exit status 3)
 └── RunError         the machine could not do it: disk full, out of memory, missing library (exit status 1)
 
 A message names the value, the rule it breaks and the remedy, in one line. `assert` is for our own mistakes.
@@ -37,6 +38,12 @@ class ModelError(InputError):
 
 class RunError(PatchworldError, RuntimeError):
     """The machine cannot do what was asked: no disk space, no memory, a library missing."""
+
+
+class ProvenanceError(PatchworldError):
+    """A file is not what was signed, or nobody has signed it."""
+
+    exit_status = 3
 
 
 def missing_extra(package: str, extra: str) -> RunError:

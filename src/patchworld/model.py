@@ -138,7 +138,7 @@ class Model:
         """The frames of `dream`, uint8 (height, width, 3), one by one, each as soon as it is known."""
         return stream(self, canvas, sampling, on_step)
 
-    def recipe(self, canvas: Canvas, sampling: Sampling | None = None) -> dict[str, Any] | None:
+    def recipe(self, canvas: Canvas, sampling: Sampling | None = None) -> dict[str, Any]:
         """What makes the clip of this canvas again: see `patchworld.recipe`."""
         return write_recipe(canvas, sampling or Sampling(), self.hash)
 

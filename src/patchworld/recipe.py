@@ -2,6 +2,9 @@
 
 It names the model, the verb with its arguments, and the sampling. Given clips do not travel along: they are named by
 the file they were read from and by their content, and have to be there when the recipe is followed.
+
+Whatever is dreamed has a recipe, also where none can make it again: by its recipe a file is known to be AI-generated,
+marked and signed.
 """
 
 import hashlib
@@ -18,7 +21,9 @@ from patchworld.errors import InputError, first_problem
 from patchworld.verbs import VERBS
 from patchworld.video import Clip, fit, read
 
+BY_HAND = "by hand"  # in the place of a verb: conditions that no verb placed, or actions that were still to come
 CLIP = {"path", "start", "end", "fps", "max_frames", "size", "fit", "sha256"}  # what a given clip is named by
+PLAIN = ("prompt", "frames", "size", "fps", "changes", "cuts")  # of a canvas without conditions
 
 
 class Recipe(BaseModel):
@@ -37,15 +42,15 @@ class Recipe(BaseModel):
     solver: str | None
     window: int = Field(default=Sampling.window)
     history: int = Field(default=Sampling.history)
+    label: bool = False  # whether the frames of the file say that they are AI-generated
 
 
-def write_recipe(canvas: Canvas, sampling: Sampling, model: str) -> dict[str, Any] | None:
-    """The recipe of a canvas that a verb made; None for conditions placed by hand, and actions still to come."""
+def write_recipe(canvas: Canvas, sampling: Sampling, model: str) -> dict[str, Any]:
+    """The recipe of a canvas. It can be followed if a verb made the canvas, and its actions are all known."""
+    verb, arguments = canvas.call or ("generate", {name: getattr(canvas, name) for name in PLAIN})
     by_hand = canvas.call is None and (canvas.conditions or canvas.actions or canvas.circular)
     if by_hand or not isinstance(canvas.actions, Sized):
-        return None
-    plain = {name: getattr(canvas, name) for name in ("prompt", "frames", "size", "fps", "changes", "cuts")}
-    verb, arguments = canvas.call or ("generate", plain)
+        verb, arguments = BY_HAND, {"clips": [condition.clip for condition in canvas.conditions]}
     written = {name: _written(value) for name, value in arguments.items()}
     recipe = Recipe(
         model=model,
@@ -64,6 +69,8 @@ def follow_recipe(
     """The canvas and sampling of a recipe; `find` gets the clips that it names. Raises InputError when it is none."""
     try:
         recipe = Recipe.model_validate(made)
+        if recipe.verb == BY_HAND:
+            raise InputError("its conditions or actions were given by hand, which no recipe can tell")
         if recipe.verb not in VERBS:
             raise InputError(f"unknown verb '{recipe.verb}': known are {', '.join(VERBS)}")
         arguments = {name: _read(value, find or find_clip) for name, value in recipe.arguments.items()}

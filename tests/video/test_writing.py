@@ -2,6 +2,7 @@ import os
 import resource
 import signal
 import stat
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,10 +10,13 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
+from tiny_commands import no_file_above
 from video.making import encode, scene
 
 from patchworld.errors import InputError, MediaError, RunError
+from patchworld.provenance import SIGNED, check, signing_folder, source_type
 from patchworld.video import Clip, Writer, check_output, probe, psnr, read, read_recipe, ssim, write
+from patchworld.video.label import labelled
 
 VIDEOS = [".mp4", ".mov", ".webm", ".mkv", ".gif"]
 IMAGES = [".png", ".jpg", ".jpeg", ".webp"]
@@ -143,10 +147,11 @@ def test_a_link_stays_a_link_and_permissions_are_the_usual_ones(tmp_path):
 
 @pytest.mark.parametrize("suffix", VIDEOS + IMAGES)
 def test_the_same_clip_is_the_same_bytes_at_once_or_frame_by_frame(tmp_path, suffix):
-    clip = clip_for(suffix, recipe=RECIPE)
+    recipe = None if suffix in SIGNED else RECIPE  # no two signatures are the same
+    clip = clip_for(suffix, recipe=recipe)
     once = write(clip, tmp_path / f"once{suffix}").read_bytes()
     for _ in range(3):
-        stream(tmp_path / f"stream{suffix}", clip.frames, RECIPE)
+        stream(tmp_path / f"stream{suffix}", clip.frames, recipe)
         assert (tmp_path / f"stream{suffix}").read_bytes() == once
 
 
@@ -234,3 +239,75 @@ def test_the_crop_of_an_odd_size_does_not_follow_a_note_that_does_not_fit(tmp_pa
 def test_quality_out_of_range_is_refused(tmp_path, crf):
     with pytest.raises(InputError, match="crf"):
         clip_for(".mp4").save(tmp_path / "out.mp4", crf=crf)
+
+
+@pytest.mark.parametrize("suffix", VIDEOS + IMAGES)
+def test_what_was_dreamed_is_marked_in_every_format_and_signed_where_it_can_be(tmp_path, suffix):
+    path = clip_for(suffix, recipe=RECIPE).save(tmp_path / f"out{suffix}")
+    mark = source_type(RECIPE)
+    assert mark.encode() in path.read_bytes()
+    with open(path, "rb") as file:
+        statement = check(file, "out")
+    assert (statement is not None) == (suffix in SIGNED)
+    if statement:
+        assert (statement.known, statement.source) == ("own", ("trainedAlgorithmicMedia",))
+    if suffix in IMAGES:
+        with Image.open(path) as image:
+            xmp = image.info.get("xmp") or image.info["XML:com.adobe.xmp"]
+        assert mark in (xmp if isinstance(xmp, str) else xmp.decode())
+
+
+def test_what_was_not_dreamed_is_neither_marked_nor_signed(tmp_path):
+    path = clip_for(".mp4").save(tmp_path / "out.mp4")
+    with open(path, "rb") as file:
+        assert check(file, "out") is None
+    assert b"digitalSourceType" not in path.read_bytes()
+
+
+def test_signing_changes_no_frame(tmp_path):
+    plain, signed = (clip_for(".mp4", recipe=recipe) for recipe in (None, RECIPE))
+    frames = [read(clip.save(tmp_path / "out.mp4")).frames for clip in (plain, signed)]
+    assert np.array_equal(*frames)
+
+
+def test_a_label_that_the_recipe_asks_for_is_in_every_frame(tmp_path):
+    plain = clip_for(".mkv", (96, 64))
+    back = read(Clip(plain.frames, 24, {**RECIPE, "label": True}).save(tmp_path / "out.mkv"))
+    assert np.array_equal(back.frames, np.stack([labelled(frame) for frame in plain.frames]))
+    again = read(back.save(tmp_path / "again.mkv"))
+    assert np.array_equal(again.frames, back.frames)
+
+
+def test_ctrl_c_while_a_file_is_signed_leaves_what_was_there(tmp_path, monkeypatch):
+    from patchworld.provenance import manifest
+
+    def slow(*_):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.2)
+
+    (tmp_path / "out.mp4").write_text("before")
+    monkeypatch.setattr(manifest, "_sign", slow)
+    with pytest.raises(KeyboardInterrupt):
+        clip_for(".mp4", recipe=RECIPE).save(tmp_path / "out.mp4")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["before"]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".png"])
+def test_a_disk_that_is_full_when_a_file_is_signed_leaves_what_was_there(tmp_path, suffix):
+    clip = clip_for(suffix, recipe=RECIPE)
+    size = write(Clip(clip.frames, 24, None), tmp_path / f"plain{suffix}").stat().st_size
+    (tmp_path / f"plain{suffix}").unlink()
+    with no_file_above(size + 2000), pytest.raises(RunError, match="cannot be written: file too large"):
+        clip.save(tmp_path / f"out{suffix}")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_key_that_cannot_be_used_is_told_before_the_first_frame(tmp_path):
+    key = signing_folder() / "key.pem"
+    os.chmod(key, 0o644)
+    try:
+        with pytest.raises(RunError, match="may be read by others, mode 644: run chmod 600"):
+            Writer(tmp_path / "out.mp4", (48, 32), 24, recipe=RECIPE)
+        Writer(tmp_path / "out.webm", (48, 32), 24, recipe=RECIPE)
+    finally:
+        os.chmod(key, 0o600)

@@ -44,6 +44,7 @@ def add_dreaming(commands: Any, name: str, help: str, example: str = EXAMPLE, **
     group.add_argument("--preview", type=Path, metavar="FILE", help="a picture that shows what emerges, step by step")
     group.add_argument("--keep", action="store_true", help="after Ctrl-C, keep the frames that are finished")
     group.add_argument("--report", action="store_true", help="measure the joins between what is given and dreamed")
+    group.add_argument("--label", action="store_true", help='write "AI generated" into a corner of every frame')
     parser.set_defaults(parser=parser)
     return parser
 
@@ -106,9 +107,10 @@ def _dream(
 
     seams = SeamReport(canvas.joins(), canvas.given()) if options.report else None
     count = 0
-    with Writer(path, canvas.size, canvas.fps, recipe=model.recipe(canvas, sampling)) as writer:
+    recipe = recipe_of(options, model, canvas, sampling)
+    with Writer(path, canvas.size, canvas.fps, recipe=recipe) as writer:
         try:
-            for frame in watched(model, canvas, sampling, options.preview):
+            for frame in watched(model, canvas, sampling, options.preview, recipe):
                 writer.add(frame)
                 count += 1
                 if seams:
@@ -122,8 +124,22 @@ def _dream(
     return [f"{path}: {frames}{stopped}", *(seams.lines() if seams else [])]
 
 
-def watched(model: "Model", canvas: "Canvas", sampling: "Sampling", preview: Path | None = None) -> Iterator[Any]:
-    """The frames of a canvas, with a progress bar, which tells the time left, when it takes longer than a moment."""
+def recipe_of(options: argparse.Namespace, model: "Model", canvas: "Canvas", sampling: "Sampling") -> dict[str, Any]:
+    """The recipe of a file, the label that was asked for included."""
+    return {**model.recipe(canvas, sampling), "label": options.label}
+
+
+def watched(
+    model: "Model",
+    canvas: "Canvas",
+    sampling: "Sampling",
+    preview: Path | None = None,
+    recipe: dict[str, Any] | None = None,
+) -> Iterator[Any]:
+    """The frames of a canvas, with a progress bar, which tells the time left, when it takes longer than a moment.
+
+    preview: a picture that is kept up to date meanwhile, marked by the `recipe`.
+    """
     from tqdm import tqdm
 
     bar = tqdm(desc="dreaming", unit="step", leave=False, delay=0.3, file=sys.stderr)
@@ -132,17 +148,17 @@ def watched(model: "Model", canvas: "Canvas", sampling: "Sampling", preview: Pat
         bar.total = steps
         bar.update(done - bar.n)
         if preview:
-            _show(model, latent, canvas.fps, preview)
+            _show(model, latent, canvas.fps, preview, recipe)
 
     with bar:
         yield from model.stream(canvas, sampling, on_step)
 
 
-def _show(model: "Model", latent: Any, fps: float, path: Path) -> None:
+def _show(model: "Model", latent: Any, fps: float, path: Path, recipe: dict[str, Any] | None) -> None:
     """What a latent holds so far, as a contact sheet."""
     from patchworld.vae import preview
     from patchworld.video import Clip, contact_sheet
 
     frames = preview(model.autoencoder, latent)
     enlarged = frames.repeat(8, 1).repeat(8, 2)
-    contact_sheet(Clip(enlarged, fps / model.autoencoder.grid.time), path)
+    contact_sheet(Clip(enlarged, fps / model.autoencoder.grid.time, recipe), path)

@@ -42,9 +42,11 @@ def _reconstruct(options: argparse.Namespace) -> str:
     # Read, encode, decode and write piece by piece: `tee` holds the frames of one piece, nothing holds the video.
     rebuilt = decode_latents(autoencoder, encode_frames(autoencoder, source), info.size)
     loss = Comparison()
+    made_from = {"path": str(options.video), "start": options.start, "end": options.end}
+    recipe = {"verb": "reconstruct", "arguments": {"clip": made_from}}  # enough to say what made the pictures
     with (
         tqdm(total=expected, desc="reconstructing", unit="frame", leave=False, delay=0.3) as bar,
-        Writer(options.out, info.size, info.fps) as writer,
+        Writer(options.out, info.size, info.fps, recipe=recipe) as writer,
     ):
         for before, after in zip(originals, rebuilt, strict=False):  # the last piece may be continued beyond the end
             writer.add(after)

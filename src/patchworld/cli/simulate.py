@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from patchworld.cli.dreaming import add_dreaming, add_fitting, dream, prompt_of, read_input, sampling_of
+from patchworld.cli.dreaming import add_dreaming, add_fitting, dream, prompt_of, read_input, recipe_of, sampling_of
 from patchworld.errors import InputError
 
 # What keys do in a world that knows these actions; an arrow key arrives as three letters.
@@ -86,7 +86,8 @@ def _write(options: argparse.Namespace, canvas: Any, frames: list[Any]) -> str:
     from patchworld.model import load
     from patchworld.video import Writer
 
-    recipe = load(options.model, options.lora, options.lora_strength).recipe(canvas, sampling_of(options))
+    model = load(options.model, options.lora, options.lora_strength)
+    recipe = recipe_of(options, model, canvas, sampling_of(options))
     with Writer(options.out, canvas.size, canvas.fps, recipe=recipe) as writer:
         for frame in frames:
             writer.add(frame)

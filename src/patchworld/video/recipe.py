@@ -1,8 +1,9 @@
 """What patchworld writes about a clip into its file, and reads back: the note.
 
-A note is one line of JSON, `{"patchworld": {"size": [w, h], "fps": f, "recipe": {...}}}`, stored where each format
-keeps its comment, because a comment survives copying between containers: the `comment` tag of mp4, mov, webm and mkv,
-the comment extension of gif, the `Comment` text of png, the ImageDescription of jpg and webp.
+A note is one line of JSON, `{"patchworld": {"size": [w, h], "fps": f, "recipe": {...}}}`, and where there is a recipe
+the IPTC's term for media that a trained algorithm made, as `digitalSourceType` beside it. It is stored where each
+format keeps its comment, because a comment survives copying between containers: the `comment` tag of mp4, mov, webm and
+mkv, the comment extension of gif, the `Comment` text of png, the ImageDescription of jpg and webp.
 """
 
 import json
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from patchworld.errors import InputError
+from patchworld.provenance import source_type
 
 EXIF_IMAGE_DESCRIPTION = 0x010E
 
@@ -31,8 +33,9 @@ def pack_note(note: Note) -> str:
     Raises InputError when the recipe is not JSON: numbers must be finite Python numbers, keys must be strings.
     """
     try:
-        body = {"size": list(note.size), "fps": note.fps, "recipe": note.recipe}
-        text = json.dumps({"patchworld": body}, allow_nan=False)
+        body = {"patchworld": {"size": list(note.size), "fps": note.fps, "recipe": note.recipe}}
+        mark = {} if note.recipe is None else {"digitalSourceType": source_type(note.recipe)}
+        text = json.dumps({**body, **mark}, allow_nan=False)
     except (TypeError, ValueError) as error:
         remedy = "use plain dicts, lists, strings and finite numbers"
         raise InputError(f"the recipe cannot be written as JSON: {error}; {remedy}") from error

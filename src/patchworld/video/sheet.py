@@ -30,7 +30,8 @@ def contact_sheet(
     """Each clip as a row of up to `columns` frames, evenly chosen from its first to its last, with their seconds below.
 
     labels: a caption for each row. largest: frames with a longer side than this many pixels are shrunk to it.
-    Returns the sheet, uint8 (height, width, 3), and writes it to `path` (png, jpg or webp) when one is given.
+    Returns the sheet, uint8 (height, width, 3), and writes it to `path` (png, jpg or webp) when one is given, with the
+    first recipe of its clips, so that it is marked as they are.
     Raises InputError when there is no clip, or labels and clips differ in number, and what `write` raises.
     """
     clips = [clips] if isinstance(clips, Clip) else list(clips)
@@ -53,7 +54,8 @@ def contact_sheet(
         sheet[top : top + part.shape[0], : part.shape[1]] = part
         top += part.shape[0]
     if path is not None:
-        Clip(sheet[None], 1.0).save(path)
+        recipe = next((clip.recipe for clip in clips if clip.recipe is not None), None)
+        Clip(sheet[None], 1.0, recipe).save(path)
     return sheet
 
 

@@ -10,10 +10,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from patchworld.errors import InputError, MediaError, RunError
+from patchworld.provenance import SIGNED, sign, signing_key
 from patchworld.shapes import MAX_FRAMES, MAX_PIXELS, check_fps
 from patchworld.video.clip import Clip
+from patchworld.video.label import labelled
 from patchworld.video.recipe import Note, pack_note
-from patchworld.video.whole_file import whole_file
+from patchworld.video.whole_file import disk_errors, whole_file
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".webm", ".mkv", ".gif")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -45,14 +47,16 @@ class Writer:
     RGB: every pixel comes back), and for a single frame .png (every pixel comes back), .jpg and .webp. `read` gives all
     of them back at their exact size; other players show an odd size in mp4 and mov with its last row or column twice.
 
-    size: (width, height) of every frame. fps: frames a second. recipe: a JSON object, stored in the file.
-    crf: quality of mp4, mov and webm, from 0 (best) to 51.
+    size: (width, height) of every frame. fps: frames a second. crf: quality of mp4, mov and webm, from 0 (best) to 51.
+    recipe: how the frames were dreamed, a JSON object, stored in the file. With one the file is marked as AI-generated
+    and signed with the operator's key (mp4, mov, gif, png, jpg and webp; the others can hold no C2PA manifest). If it
+    says {"label": true}, every frame gets a visible label.
 
     Whole file or nothing: frames go to a hidden file in the same folder, which takes the name when the block ends. When
     the block ends by an error or Ctrl-C it is removed, and what was at `path` stays as it was.
 
     Raises MediaError for a clip that the format cannot hold, InputError for wrong frames or options, RunError when the
-    disk is full or the folder cannot be written to.
+    disk is full, the folder cannot be written to, or there can be no key to sign with.
     """
 
     def __init__(
@@ -71,6 +75,10 @@ class Writer:
         self._count = 0
         check_output(path, size=size, fps=fps)
         pack_note(self._note)  # a recipe that is not JSON is refused now, not after the last frame
+        self._signed = recipe is not None and self._path.suffix.lower() in SIGNED
+        self._label = recipe is not None and recipe.get("label") is True
+        if self._signed:
+            signing_key()  # so is a key that cannot be used
 
     def add(self, frame: np.ndarray) -> None:
         """Write the next frame: uint8 (height, width, 3), of the size given at the start."""
@@ -80,7 +88,7 @@ class Writer:
             raise InputError(f"frame {self._count} is {found}: this video takes uint8 ({height}, {width}, 3)")
         self._count += 1
         _check_count(self._path, self._count)
-        self._encoder.add(frame)
+        self._encoder.add(labelled(frame) if self._label else frame)
 
     def __enter__(self) -> "Writer":
         self._session = self._written()
@@ -108,6 +116,9 @@ class Writer:
                 with VideoEncoder(self._path, file, suffix, self._note, self._crf) as self._encoder:
                     yield
                     self._finish()
+            if self._signed and self._note.recipe is not None:
+                with disk_errors(self._path):
+                    sign(file, suffix, self._note.recipe)
 
     def _finish(self) -> None:
         if self._count == 0:

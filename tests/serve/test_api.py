@@ -12,6 +12,7 @@ import pytest
 from serving import ANN, BOB
 from tiny import moving_square
 
+from patchworld.provenance import check
 from patchworld.video import Clip, read
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
@@ -320,3 +321,28 @@ def test_health_metrics_and_the_document(server):
     text = texts["openapi.json"]
     for name in {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}:
         assert name in document["components"]["schemas"], name
+
+
+@pytest.mark.parametrize("label", [False, True])
+def test_every_file_that_is_served_is_signed_and_labelled_if_asked(tiny_model, tmp_path, label):
+    from serving import Server, settings_in
+
+    with Server(settings_in(tmp_path / "served", label=label), tiny_model) as server:
+        client = openai.OpenAI(api_key=ANN, base_url=f"{server.url}/v1", max_retries=0)
+        made = client.videos.create_and_poll(prompt="a ball", seconds="1", size="64x32", extra_body=QUICK)
+        bodies = [{"video": {"id": made.id}, "prompt": "snow", **QUICK}] * 3 + [
+            {"seconds": 1, "size": "32x32", **QUICK}
+        ]
+        asked = zip(("/edits", "/extensions", "/restyle", "/loop"), bodies, strict=True)
+        videos = [made, *(finished(client, post(server, path, body)[1]) for path, body in asked)]
+        for video in videos:
+            for variant in ("video", "thumbnail", "spritesheet"):
+                content = io.BytesIO(client.videos.download_content(video.id, variant=variant).read())
+                statement = check(content, variant)
+                assert statement.known == "own"
+                assert statement.source[0].endswith("rainedAlgorithmicMedia")
+        job = server.queue.get("ann", made.id)
+        labels = {
+            path.suffix: read(path).recipe["label"] for path in server.store.job_folder(job.id).glob(f"{job.token}.*")
+        }
+        assert labels == {".mkv": False, ".mp4": label, ".webp": label}  # edits begin from the master

@@ -49,6 +49,14 @@ def test_a_world_answers_to_actions_and_one_may_be_played_at_once(world):
         assert "unknown action 'fly': this model knows none, push left" in json.loads(told)["error"]["message"]
 
 
+def test_no_world_is_played_where_all_is_looked_at_first(tiny_model, tmp_path):
+    with (
+        Server(settings_in(tmp_path / "served", moderation=("true",)), tiny_model, working=False) as world,
+        socket(world) as player,
+    ):
+        assert "no world can be played live" in json.loads(player.recv(timeout=20))["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("start", "message"),
     [

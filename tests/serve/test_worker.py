@@ -100,11 +100,11 @@ def test_a_full_disk_fails_the_job_and_is_said(settings, tiny_model, monkeypatch
             pass
 
     monkeypatch.setattr(worker, "Writer", Full)
-    worker.do(tiny_model, queue, store, queue.claim(), threading.Event())
+    worker.do(tiny_model, queue, store, queue.claim(), threading.Event(), settings)
     failed = queue.find(id)
     assert (failed.status, failed.error_code) == ("failed", "storage_full")
     assert str(settings.folder) not in failed.error_message
     monkeypatch.undo()
     again = submit(queue, store, SHORT)
-    worker.do(tiny_model, queue, store, queue.claim(), threading.Event())
+    worker.do(tiny_model, queue, store, queue.claim(), threading.Event(), settings)
     assert queue.find(again).status == "completed"

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,12 @@ def add(commands: Any) -> None:
     serve.add_argument("--workers", type=int, default=1, metavar="N", help="processes that dream; default 1")
     serve.add_argument("--keys", type=Path, metavar="FILE", help="API keys and their owners")
     serve.add_argument("--webhook", metavar="URL", help="where the end of each job is told, signed")
+    serve.add_argument(
+        "--moderation",
+        metavar="COMMAND",
+        help="your own program, asked before and after each video: docs/provenance.md",
+    )
+    serve.add_argument("--label", action="store_true", help='write "AI generated" into every frame that is served')
     limits = serve.add_argument_group("limits")
     for option, text in (
         ("pixels", "of a frame; larger sizes are fitted; default 16384"),
@@ -35,6 +42,19 @@ def add(commands: Any) -> None:
     ):
         limits.add_argument(f"--{option}", type=float if option == "seconds" else int, metavar="N", help=text)
     serve.set_defaults(parser=serve, run=_serve)
+
+
+def _words(command: str | None) -> tuple[str, ...]:
+    """A command with its arguments, as a shell would part them; no shell sees it."""
+    from patchworld.errors import InputError
+
+    try:
+        words = tuple(shlex.split(command or ""))
+    except ValueError as error:
+        raise InputError(f"--moderation: {str(error).lower()} in '{command}': close what was opened") from None
+    if command is not None and not words:
+        raise InputError("--moderation is empty: name a program, or leave it out")
+    return words
 
 
 def _serve(options: argparse.Namespace) -> str:
@@ -57,6 +77,8 @@ def _serve(options: argparse.Namespace) -> str:
             limits=Limits(**{name: value for name, value in named.items() if value is not None}),
             webhook=options.webhook,
             webhook_secret=os.environ.get("PATCHWORLD_WEBHOOK_SECRET", ""),
+            moderation=_words(options.moderation),
+            label=options.label,
         )
     except ValidationError as error:
         raise InputError(first_problem(error)) from None

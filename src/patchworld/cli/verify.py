@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from patchworld.provenance import Statement
 
 HELP = """The exit status is 0 when the file was signed and nothing was changed since, whoever signed it;
-3 when it was changed, or nobody signed it. Manifests can be stripped: a file without one may have been made by anything.
+3 when it was changed, or nobody signed it. Manifests can be stripped: what has none may have been made by anything.
 
 example: patchworld verify ball.mp4"""
 SOURCES = {

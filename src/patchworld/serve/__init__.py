@@ -7,6 +7,7 @@ queue.py     jobs that are never lost, in one SQL table
 worker.py    a process that loads the model once and does one job after the other
 store.py     the files of jobs
 upload.py    what strangers send, decoded in a guarded process
+moderation.py  asks the operator's own program, before and after
 gate.py       who may ask, how much may be sent, what is logged
 webhooks.py  says by signed HTTP that a video is ready
 play.py      a live world behind a websocket

@@ -57,6 +57,8 @@ class Player:
             if owner_of(self.settings, header) is None:
                 raise InputError("the API key is missing or wrong: send it as key")
             size = fitted_size(tuple(map(int, start.size.split("x"))), self.settings.limits.pixels)  # type: ignore[arg-type]
+            if self.settings.moderation:
+                raise InputError("this server looks at videos before it shows them, so no world can be played live")
             if self.playing >= self.settings.limits.plays:
                 raise InputError("as many worlds are played as may be: come again later")
         except (ValidationError, InputError, TimeoutError) as error:
@@ -77,7 +79,7 @@ class Player:
         here, there = spawn.Pipe()
         model = str(self.settings.model) if self.settings.model else None
         limits = {"size": size, "fps": self.settings.fps, "seconds": self.settings.limits.seconds}
-        asked = {**start.model_dump(exclude={"key"}), **limits}
+        asked = {**start.model_dump(exclude={"key"}), **limits, "label": self.settings.label}
         world = spawn.Process(target=_live, args=(model, json.dumps(asked), there), daemon=True)
         world.start()
         there.close()
@@ -150,6 +152,7 @@ def _live(model: str | None, asked: str, player: Connection) -> None:
     from patchworld.generate import Sampling
     from patchworld.model import load
     from patchworld.video.images import webp
+    from patchworld.video.label import labelled
 
     os.setsid() if hasattr(os, "setsid") else None
     try:
@@ -169,7 +172,7 @@ def _live(model: str | None, asked: str, player: Connection) -> None:
         for frame in world.stream(canvas, sampling):
             time.sleep(max(0.0, due - time.monotonic()))
             due = max(due, time.monotonic()) + 1 / fps
-            player.send_bytes(webp(frame))
+            player.send_bytes(webp(labelled(frame) if start["label"] else frame))
     except PatchworldError as error:
         player.send_bytes(json.dumps({"error": str(error)}).encode())
     except (BrokenPipeError, EOFError):

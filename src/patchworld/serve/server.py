@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from collections.abc import Callable
 import uvicorn
 
 from patchworld.errors import InputError
+from patchworld.provenance import signing_key
 from patchworld.serve.api import make_app
 from patchworld.serve.gate import LOCAL
 from patchworld.serve.queue import Queue
@@ -77,6 +79,7 @@ class Workers:
 def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8000, workers: int = 1) -> None:
     """Serve until Ctrl-C or SIGTERM; unfinished jobs go back into the queue. Raises InputError for unsafe settings."""
     check(settings, host)
+    signing_key()  # made at the first start, so that its place is known to be good
     queue, store = open_queue(settings), Store(settings.folder)
     app = make_app(settings, queue, store, public=host not in LOCAL)
     leaving = threading.Event()
@@ -116,6 +119,10 @@ def check(settings: Settings, host: str) -> None:
         if not settings.webhook.startswith(("https://", "http://")):
             raise InputError(f"webhook={settings.webhook} is no address: give one that begins with https://")
         sign(settings.webhook_secret, "", 0, b"")
+    if settings.moderation and shutil.which(settings.moderation[0]) is None:
+        raise InputError(
+            f"moderation={settings.moderation[0]} is no program: give a file that can be run, and its path"
+        )
 
 
 def _tell(settings: Settings, queue: Queue) -> None:

@@ -43,6 +43,8 @@ class Settings(BaseModel):
     folder: where jobs and their files are. model: the folder of a model, or the one that comes with patchworld.
     lease: seconds after which a silent worker's job goes to another. keep: seconds for which videos are kept.
     webhook: where the end of each job is told, signed with `webhook_secret`.
+    moderation: a program with its arguments that is asked before and after each video, see moderation.py.
+    label: whether what is served says in its pictures that it is AI-generated.
     """
 
     model_config = STRICT
@@ -57,6 +59,8 @@ class Settings(BaseModel):
     keep: PositiveFloat = 7 * 86_400.0
     webhook: str | None = None
     webhook_secret: str = ""
+    moderation: tuple[str, ...] = ()
+    label: bool = False
 
     @property
     def jobs(self) -> Path:

@@ -51,6 +51,11 @@ class Store:
     def delete(self, id: str) -> None:
         shutil.rmtree(self.job_folder(id), ignore_errors=True)
 
+    def delete_attempt(self, job: Job) -> None:
+        """The files of the attempt that the job is at."""
+        for file in self.job_folder(job.id).glob(f"{job.token}*"):
+            file.unlink(missing_ok=True)
+
     def sweep(self, queue: Queue, grace: float = GRACE) -> int:
         """Delete what no job needs: files of attempts that died, folders of jobs that are gone. Returns how many."""
         queue.forget()

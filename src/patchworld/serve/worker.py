@@ -28,6 +28,7 @@ from patchworld.errors import InputError, RunError
 from patchworld.generate import Sampling
 from patchworld.model import Model, load
 from patchworld.serve.logs import log_to_stderr
+from patchworld.serve.moderation import Blocked, inputs, moderate
 from patchworld.serve.operations import fitted_size, understood
 from patchworld.serve.queue import Job, Queue
 from patchworld.serve.settings import Settings
@@ -92,7 +93,7 @@ def work(model: Model, settings: Settings, leaving: threading.Event) -> None:
         if job is None:
             leaving.wait(IDLE)
         else:
-            do(model, queue, store, job, leaving)
+            do(model, queue, store, job, leaving, settings)
 
 
 def open_queue(settings: Settings) -> Queue:
@@ -100,20 +101,30 @@ def open_queue(settings: Settings) -> Queue:
     return Queue(settings.jobs, lease=settings.lease, attempts=settings.attempts, keep=settings.keep)
 
 
-def do(model: Model, queue: Queue, store: Store, job: Job, leaving: threading.Event) -> None:
+def do(model: Model, queue: Queue, store: Store, job: Job, leaving: threading.Event, settings: Settings) -> None:
     """One job, to whatever end it comes."""
     with Heart(queue, job, leaving) as heart:
-        end = _attempt(model, queue, store, job, heart)
+        end = _attempt(model, queue, store, job, heart, settings)
     if end is not None:
         _insist(end)
 
 
-def _attempt(model: Model, queue: Queue, store: Store, job: Job, heart: Heart) -> Callable[[], bool] | None:
+def _attempt(
+    model: Model, queue: Queue, store: Store, job: Job, heart: Heart, settings: Settings
+) -> Callable[[], bool] | None:
     """Try the job; what is to be written into the queue about it."""
     cancelled = partial(queue.fail, job, "cancelled", "the video was cancelled")
     try:
-        make(model, store, job, heart)
+        if settings.moderation:
+            given = [store.job_folder(job.id) / name for name in inputs(job.request)]
+            moderate(settings.moderation, "input", job, given)
+        make(model, store, job, heart, settings)
+        if settings.moderation:
+            moderate(settings.moderation, "output", job, [store.file(job, MASTER)])
         return lambda: queue.complete(job) or cancelled()
+    except Blocked as block:
+        store.delete_attempt(job)
+        return partial(queue.fail, job, "moderation_blocked", str(block))
     except Stopped as stop:
         return {"cancelled": cancelled, "go": partial(queue.release, job)}.get(str(stop))
     except InputError as error:
@@ -140,20 +151,24 @@ def _insist(write: Callable[[], bool], tries: int = 5) -> None:
             time.sleep(1)
 
 
-def make(model: Model, store: Store, job: Job, heart: Heart) -> None:
-    """Dream what a job asks for into the files of this attempt. They are on the disk when this returns."""
+def make(model: Model, store: Store, job: Job, heart: Heart, settings: Settings) -> None:
+    """Dream what a job asks for into the files of this attempt. They are on the disk when this returns.
+
+    The label, if there is one, is in what is served and not in the master, which edits begin from.
+    """
     folder = store.job_folder(job.id)
     canvas, sampling = plan(job.request, folder)
     recipe = model.recipe(canvas, sampling)
+    served = {**recipe, "label": settings.label}
     shown = 0.0
 
     def on_step(done: int, steps: int, latent: Any) -> None:
         nonlocal shown
         heart.progress = min(99, 100 * done // steps)
         heart.check()
-        if time.monotonic() - shown > PREVIEW_EVERY:
+        if time.monotonic() - shown > PREVIEW_EVERY and not settings.moderation:  # it would show what is not yet seen
             frames = preview(model.autoencoder, latent)
-            latents = Clip(frames.repeat(8, 1).repeat(8, 2), max(0.1, canvas.fps / model.autoencoder.grid.time))
+            latents = Clip(frames.repeat(8, 1).repeat(8, 2), max(0.1, canvas.fps / model.autoencoder.grid.time), served)
             contact_sheet(latents, store.file(job, PREVIEW), largest=128)
             shown = time.monotonic()
 
@@ -161,8 +176,8 @@ def make(model: Model, store: Store, job: Job, heart: Heart) -> None:
     chosen: list[np.ndarray] = []
     with ExitStack() as files:
         writers = [
-            files.enter_context(Writer(store.file(job, suffix), canvas.size, canvas.fps, recipe=recipe))
-            for suffix in (VARIANTS["video"][0], MASTER)
+            files.enter_context(Writer(store.file(job, suffix), canvas.size, canvas.fps, recipe=made))
+            for suffix, made in ((VARIANTS["video"][0], served), (MASTER, recipe))
         ]
         for number, frame in enumerate(model.stream(canvas, sampling, on_step)):
             heart.check()
@@ -170,9 +185,9 @@ def make(model: Model, store: Store, job: Job, heart: Heart) -> None:
                 writer.add(frame)
             if number in kept:
                 chosen.append(frame)
-    Clip(chosen[0][None], canvas.fps, recipe).save(store.file(job, VARIANTS["thumbnail"][0]))
+    Clip(chosen[0][None], canvas.fps, served).save(store.file(job, VARIANTS["thumbnail"][0]))
     tiles = resize(Clip(np.stack(chosen), canvas.fps), fitted_size(canvas.size, SHEET_PIXELS))
-    Clip(np.hstack(list(tiles.frames))[None], canvas.fps).save(store.file(job, VARIANTS["spritesheet"][0]))
+    Clip(np.hstack(list(tiles.frames))[None], canvas.fps, served).save(store.file(job, VARIANTS["spritesheet"][0]))
 
 
 def plan(request: dict[str, Any], folder: Path) -> tuple[Canvas, Sampling]:

@@ -84,6 +84,7 @@ def test_a_foreign_key_is_told_and_can_be_named(model, run, refused, monkeypatch
     assert not Path("none").exists()
     assert "a key that was named as known" in run("verify", "ball.mp4", "--trust", theirs)[1]
     assert "--trust: a file of certificates cannot be read" in refused("verify", "ball.mp4", "--trust", "missing.pem")
+    assert "is no certificate: give the certificates.pem" in refused("verify", "ball.mp4", "--trust", "ball.mp4")
 
 
 def test_what_strangers_wrote_breaks_no_line(run):

@@ -10,15 +10,18 @@ from tiny import moving_square
 
 from patchworld.errors import ProvenanceError
 from patchworld.provenance import SIGNED, check, signing_key
-from patchworld.video import Clip, read
+from patchworld.video import Writer, read
 
 RECIPE = {"verb": "generate", "model": "abc", "prompt": "a ball", "seed": 3}
 FORMATS = sorted(set(SIGNED) - {".jpeg"})
 
 
-def signed(folder, suffix=".mp4", recipe=RECIPE):
-    clip = moving_square(9 if suffix in (".mp4", ".mov", ".gif") else 1)
-    return Clip(clip.frames, clip.fps, recipe).save(folder / f"signed{suffix}")
+def signed(folder, suffix=".mp4", recipe=RECIPE, given=()):
+    path = folder / f"signed{suffix}"
+    with Writer(path, (32, 32), 8, recipe=recipe, given=given) as writer:
+        for frame in moving_square(9 if suffix in (".mp4", ".mov", ".gif") else 1).frames:
+            writer.add(frame)
+    return path
 
 
 def checked(content, **how):
@@ -75,22 +78,29 @@ def test_a_foreign_key_is_unknown_unless_it_was_named(tmp_path, monkeypatch):
 
 
 def test_what_was_given_is_an_ingredient_and_its_own_manifest_travels_along(tmp_path):
-    given = signed(tmp_path)
-    clip = {"path": str(given), "sha256": "0"}
-    one = checked(signed(tmp_path, ".mov", {**RECIPE, "arguments": {"clip": clip}}).read_bytes())
+    path = str(signed(tmp_path))
+    clip = {"path": path, "sha256": "0"}
+    one = checked(signed(tmp_path, ".mov", {**RECIPE, "arguments": {"clip": clip}}, {path}).read_bytes())
     assert one.source == ("compositeWithTrainedAlgorithmicMedia",)
     assert one.made_from == (f"signed.mp4, signed by {one.signer}",)
     two = {"a": clip, "cards": [{"clip": {"path": "gone/b.mp4", "sha256": "1"}}, {"clip": {"sha256": "2"}}]}
-    many = checked(signed(tmp_path, ".gif", {**RECIPE, "arguments": two}).read_bytes())
+    many = checked(signed(tmp_path, ".gif", {**RECIPE, "arguments": two}, {path, "gone/b.mp4"}).read_bytes())
     assert many.made_from == (one.made_from[0], "b.mp4", "a clip")
+
+
+def test_a_file_that_only_a_recipe_names_is_not_opened(tmp_path):
+    path = str(signed(tmp_path))
+    recipe = {**RECIPE, "arguments": {"clip": {"path": path, "sha256": "0"}}}
+    assert checked(signed(tmp_path, ".mov", recipe).read_bytes()).made_from == ("signed.mp4",)
 
 
 def test_a_given_file_that_was_tampered_with_is_still_named(tmp_path):
     data = bytearray(signed(tmp_path).read_bytes())
     data[-50] ^= 1
-    (tmp_path / "given.mp4").write_bytes(data)
-    recipe = {**RECIPE, "arguments": {"clip": {"path": str(tmp_path / "given.mp4"), "sha256": "0"}}}
-    assert checked(signed(tmp_path, ".mov", recipe).read_bytes()).made_from[0].startswith("given.mp4")
+    path = tmp_path / "given.mp4"
+    path.write_bytes(data)
+    recipe = {**RECIPE, "arguments": {"clip": {"path": str(path), "sha256": "0"}}}
+    assert checked(signed(tmp_path, ".mov", recipe, {str(path)}).read_bytes()).made_from[0].startswith("given.mp4")
 
 
 def test_nothing_heavy_is_imported_until_something_is_signed():

@@ -2,6 +2,7 @@ import os
 import stat
 import subprocess
 import sys
+from datetime import timedelta
 
 import pytest
 from cryptography import x509
@@ -10,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from patchworld.errors import RunError
-from patchworld.provenance import find_key, signing_folder, signing_key
+from patchworld.provenance import find_key, keys, signing_folder, signing_key
 
 
 @pytest.fixture(autouse=True)
@@ -88,4 +89,11 @@ def test_a_folder_that_cannot_be_made_is_told_with_the_remedy(folder, monkeypatc
     folder.parent.joinpath("file").write_text("")
     monkeypatch.setenv("PATCHWORLD_SIGNING", str(folder.parent / "file" / "signing"))
     with pytest.raises(RunError, match=r"cannot hold the key that signs videos: .* name another folder in PATCH"):
+        signing_key()
+
+
+def test_a_certificate_that_has_ended_is_told(monkeypatch):
+    monkeypatch.setattr(keys, "LIFETIME", timedelta(seconds=-1))
+    signing_key()  # made just now
+    with pytest.raises(RunError, match=r"the certificate in .* ended 20\d\d-\d\d-\d\d: put a new one, or none, there"):
         signing_key()

@@ -108,7 +108,7 @@ def _dream(
     seams = SeamReport(canvas.joins(), canvas.given()) if options.report else None
     count = 0
     recipe = recipe_of(options, model, canvas, sampling)
-    with Writer(path, canvas.size, canvas.fps, recipe=recipe) as writer:
+    with Writer(path, canvas.size, canvas.fps, recipe=recipe, given=given(canvas)) as writer:
         try:
             for frame in watched(model, canvas, sampling, options.preview, recipe):
                 writer.add(frame)
@@ -127,6 +127,11 @@ def _dream(
 def recipe_of(options: argparse.Namespace, model: "Model", canvas: "Canvas", sampling: "Sampling") -> dict[str, Any]:
     """The recipe of a file, the label that was asked for included."""
     return {**model.recipe(canvas, sampling), "label": options.label}
+
+
+def given(canvas: "Canvas") -> set[str]:
+    """The files that the clips of a canvas were read from."""
+    return {condition.clip.source["path"] for condition in canvas.conditions if condition.clip.source}
 
 
 def watched(

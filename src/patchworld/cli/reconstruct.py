@@ -46,7 +46,7 @@ def _reconstruct(options: argparse.Namespace) -> str:
     recipe = {"verb": "reconstruct", "arguments": {"clip": made_from}}  # enough to say what made the pictures
     with (
         tqdm(total=expected, desc="reconstructing", unit="frame", leave=False, delay=0.3) as bar,
-        Writer(options.out, info.size, info.fps, recipe=recipe) as writer,
+        Writer(options.out, info.size, info.fps, recipe=recipe, given={str(options.video)}) as writer,
     ):
         for before, after in zip(originals, rebuilt, strict=False):  # the last piece may be continued beyond the end
             writer.add(after)

@@ -11,7 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from patchworld.cli.dreaming import add_dreaming, add_fitting, dream, prompt_of, read_input, recipe_of, sampling_of
+from patchworld.cli.dreaming import (
+    add_dreaming,
+    add_fitting,
+    dream,
+    given,
+    prompt_of,
+    read_input,
+    recipe_of,
+    sampling_of,
+)
 from patchworld.errors import InputError
 
 # What keys do in a world that knows these actions; an arrow key arrives as three letters.
@@ -88,7 +97,7 @@ def _write(options: argparse.Namespace, canvas: Any, frames: list[Any]) -> str:
 
     model = load(options.model, options.lora, options.lora_strength)
     recipe = recipe_of(options, model, canvas, sampling_of(options))
-    with Writer(options.out, canvas.size, canvas.fps, recipe=recipe) as writer:
+    with Writer(options.out, canvas.size, canvas.fps, recipe=recipe, given=given(canvas)) as writer:
         for frame in frames:
             writer.add(frame)
     return f"{options.out}: {len(frames)} frames of {canvas.size[0]}x{canvas.size[1]}, seed {options.seed}"

@@ -37,8 +37,7 @@ def _verify(options: argparse.Namespace) -> str:
     name = one_line(options.file)
     try:
         anchors = b"\n".join(path.read_bytes() for path in options.trust)
-        anchors.decode()
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise InputError(f"--trust: a file of certificates cannot be read: {error}; give certificates.pem") from error
     with open_source(options.file) as source:  # which also refuses what is no video or image
         recipe = source.note.recipe if source.note else None

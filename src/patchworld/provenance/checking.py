@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal
 
-from patchworld.errors import ProvenanceError
+from patchworld.errors import InputError, ProvenanceError
 from patchworld.provenance.keys import find_key
 from patchworld.provenance.manifest import IPTC, SETTINGS
 
@@ -30,10 +30,15 @@ def check(file: BinaryIO, name: str, anchors: bytes = b"") -> Statement | None:
     """Check a file that is open to read. name: for messages. anchors: certificates of signers that are known, PEM.
 
     Returns None when it has no manifest, or is of a kind that has none. Raises ProvenanceError when anything but the
-    manifest's own padding and the list of brands in an mp4 is not what was signed.
+    manifest's own padding and the list of brands in an mp4 is not what was signed, InputError for unusable anchors.
     """
     import c2pa
+    from cryptography import x509
 
+    try:
+        x509.load_pem_x509_certificates(anchors) if anchors else None
+    except ValueError as error:
+        raise InputError("what is to be trusted is no certificate: give the certificates.pem of a signer") from error
     own = find_key()
     trusted = anchors + (own.certificates if own else b"")
     settings = {**SETTINGS, "trust": {"user_anchors": trusted.decode()}} if trusted else SETTINGS

@@ -26,12 +26,13 @@ PRIVATE = 0o600
 
 @dataclass(frozen=True)
 class SigningKey:
-    """private, certificates: PEM. algorithm: as C2PA names it, such as es256. serial: of the certificate."""
+    """private, certificates: PEM. algorithm: as C2PA names it, such as es256. serial, ends: of the certificate."""
 
     private: bytes
     certificates: bytes
     algorithm: str
     serial: int
+    ends: datetime
 
 
 def signing_folder() -> Path:
@@ -43,8 +44,12 @@ def signing_folder() -> Path:
 
 
 def signing_key() -> SigningKey:
-    """The operator's key, made now if there is none. Raises RunError when it cannot be read or made."""
+    """The operator's key, made now if there is none. Raises RunError when it cannot be read or made, or has ended."""
     if (key := find_key()) is not None:
+        if key.ends < datetime.now(UTC):
+            raise RunError(
+                f"the certificate in {signing_folder()} ended {key.ends:%Y-%m-%d}: put a new one, or none, there"
+            )
         return key
     folder = signing_folder()
     try:
@@ -80,7 +85,7 @@ def find_key() -> SigningKey | None:
     algorithm = _algorithm(key)
     if algorithm is None or leaf.public_key() != key.public_key():
         raise RunError(f"{path} is no key of the first of its certificates, or of a kind that C2PA does not know")
-    return SigningKey(private, certificates, algorithm, leaf.serial_number)
+    return SigningKey(private, certificates, algorithm, leaf.serial_number, leaf.not_valid_after_utc)
 
 
 def _algorithm(key: object) -> str | None:

@@ -7,7 +7,7 @@ The recipe stands in the file already; the signature covers it like every pictur
 import io
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from importlib.metadata import version
@@ -40,37 +40,39 @@ def source_type(recipe: dict[str, Any]) -> str:
     return IPTC + (PARTS_OF_IT if any(_given(recipe)) else ALL_OF_IT)
 
 
-def sign(file: BinaryIO, suffix: str, recipe: dict[str, Any]) -> None:
+def sign(file: BinaryIO, suffix: str, recipe: dict[str, Any], given: Collection[str] = ()) -> None:
     """Put a manifest, signed with the operator's key, into a finished file that is open to read and write.
 
-    suffix: a key of SIGNED. Memory: twice the file, at most 600 MB. Raises RunError when there is no key or the library
-    refuses, OSError when the disk is full; then the file is as it was, or void.
+    suffix: a key of SIGNED. given: the files that this process has read to make it, as the recipe names them; their own
+    manifests travel along. No other file is opened, since a recipe may come from a stranger. Memory: twice the file, at
+    most 600 MB. Raises RunError when there is no key or the library refuses, OSError when the disk is full; then the
+    file is as it was, or void.
     """
     key = signing_key()
     # In a thread: Ctrl-C, which Python tells the main thread alone, would be lost inside the library.
     with tempfile.TemporaryFile(dir=Path(file.name).parent) as signed, ThreadPoolExecutor(1) as thread:
-        thread.submit(_sign, key, file, signed, SIGNED[suffix], recipe).result()
+        thread.submit(_sign, key, file, signed, SIGNED[suffix], recipe, given).result()
         for each in (signed, file):
             each.seek(0)
         shutil.copyfileobj(signed, file)
 
 
-def _sign(key: SigningKey, source: BinaryIO, target: BinaryIO, kind: str, recipe: dict[str, Any]) -> None:
+def _sign(
+    key: SigningKey, source: BinaryIO, target: BinaryIO, kind: str, recipe: dict[str, Any], given: Collection[str]
+) -> None:
     import c2pa
 
-    given = list(_given(recipe))
+    clips = list(_given(recipe))
     with ExitStack() as opened:
         try:
             signer = opened.enter_context(
                 c2pa.Signer.from_info(c2pa.C2paSignerInfo(key.algorithm.encode(), key.certificates, key.private, None))
             )
             context = opened.enter_context(c2pa.Context.from_dict(SETTINGS))
-            builder = opened.enter_context(c2pa.Builder(_manifest(recipe, len(given)), context))
-            for number, clip in enumerate(given):
-                relationship = "parentOf" if len(given) == 1 else "componentOf"
-                _add_ingredient(
-                    builder, Path(clip.get("path", "")), {"label": str(number), "relationship": relationship}
-                )
+            builder = opened.enter_context(c2pa.Builder(_manifest(recipe, len(clips)), context))
+            for number, clip in enumerate(clips):
+                described = {"label": str(number), "relationship": "parentOf" if len(clips) == 1 else "componentOf"}
+                _add_ingredient(builder, clip.get("path", ""), described, given)
             source.seek(0)
             builder.sign(signer, kind, source, target)
         except c2pa.C2paError as error:
@@ -103,12 +105,12 @@ def _manifest(recipe: dict[str, Any], ingredients: int) -> dict[str, Any]:
     }
 
 
-def _add_ingredient(builder: Any, path: Path, described: dict[str, str]) -> None:
+def _add_ingredient(builder: Any, path: str, described: dict[str, str], given: Collection[str]) -> None:
     """Name a given clip; where it is a file that has a manifest of its own, that one travels along."""
     import c2pa
 
-    described = {"title": path.name or "a clip", **described}
-    if (kind := SIGNED.get(path.suffix.lower())) is not None:
+    described = {"title": Path(path).name or "a clip", **described}
+    if path in given and (kind := SIGNED.get(Path(path).suffix.lower())) is not None:
         with suppress(OSError, c2pa.C2paError), open(path, "rb") as file:
             builder.add_ingredient(described, kind, file)
             return

@@ -1,7 +1,7 @@
 """Clips become files: whole files, or none."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -50,7 +50,7 @@ class Writer:
     size: (width, height) of every frame. fps: frames a second. crf: quality of mp4, mov and webm, from 0 (best) to 51.
     recipe: how the frames were dreamed, a JSON object, stored in the file. With one the file is marked as AI-generated
     and signed with the operator's key (mp4, mov, gif, png, jpg and webp; the others can hold no C2PA manifest). If it
-    says {"label": true}, every frame gets a visible label.
+    says {"label": true}, every frame gets a visible label. given: see `provenance.sign`.
 
     Whole file or nothing: frames go to a hidden file in the same folder, which takes the name when the block ends. When
     the block ends by an error or Ctrl-C it is removed, and what was at `path` stays as it was.
@@ -66,11 +66,12 @@ class Writer:
         fps: float,
         *,
         recipe: dict[str, Any] | None = None,
+        given: Collection[str] = (),
         crf: int = 18,
     ) -> None:
         if not 0 <= crf <= 51:
             raise InputError(f"crf={crf} is out of range: use 0 (best) to 51, such as 18")
-        self._path, self._crf = Path(path), crf
+        self._path, self._crf, self._given = Path(path), crf, given
         self._note = Note((size[0], size[1]), check_fps(fps), recipe)
         self._count = 0
         check_output(path, size=size, fps=fps)
@@ -118,7 +119,7 @@ class Writer:
                     self._finish()
             if self._signed and self._note.recipe is not None:
                 with disk_errors(self._path):
-                    sign(file, suffix, self._note.recipe)
+                    sign(file, suffix, self._note.recipe, self._given)
 
     def _finish(self) -> None:
         if self._count == 0:

@@ -73,7 +73,7 @@ def served(folder: Path, videos: int) -> list[str]:
                             fetched[id] = fetched.get(id, 0) + len(answer.read())
                     except OSError:
                         pass
-            time.sleep(0.05)
+            time.sleep(0.5)
 
     try:
         for seed in range(videos):

@@ -53,12 +53,13 @@ def main() -> None:
     parser.add_argument("--edits", type=int, default=100, help="changed bytes, of all files together")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
+    out = options.out.absolute() if options.out else None
     with tempfile.TemporaryDirectory() as name:
         os.chdir(name)
         os.environ["PATCHWORLD_SIGNING"] = str(Path(name) / "signing")
         lines = [*cost(), "", *memory(), "", *verified(options.files, options.edits)]
     title = ["# Provenance", "", f"{machine()}, c2pa {c2pa.sdk_version()}", ""]
-    publish("\n".join([*title, *lines]), options.out)
+    publish("\n".join([*title, *lines]), out)
 
 
 def cost() -> list[str]:

@@ -49,7 +49,8 @@ def sign(file: BinaryIO, suffix: str, recipe: dict[str, Any], given: Collection[
     file is as it was, or void.
     """
     key = signing_key()
-    # In a thread: Ctrl-C, which Python tells the main thread alone, would be lost inside the library.
+    # In a thread: Ctrl-C, which Python tells the main thread alone, would be lost inside the library. So is what a full
+    # disk says, but closing the temporary file fails again and says it.
     with tempfile.TemporaryFile(dir=Path(file.name).parent) as signed, ThreadPoolExecutor(1) as thread:
         thread.submit(_sign, key, file, signed, SIGNED[suffix], recipe, given).result()
         for each in (signed, file):
@@ -76,7 +77,6 @@ def _sign(
             source.seek(0)
             builder.sign(signer, kind, source, target)
         except c2pa.C2paError as error:
-            target.flush()  # on a full disk this fails again, and tells why
             raise RunError(
                 f"the C2PA manifest cannot be written: {error}; check the key in the folder PATCHWORLD_SIGNING"
             ) from error

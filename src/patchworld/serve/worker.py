@@ -34,11 +34,11 @@ from patchworld.serve.settings import Settings
 from patchworld.serve.store import MASTER, PREVIEW, VARIANTS, Store
 from patchworld.vae import preview
 from patchworld.verbs import VERBS
-from patchworld.video import Clip, Writer, contact_sheet, read, resize
+from patchworld.video import Clip, Writer, read, resize
 from patchworld.video.sheet import evenly
 
 IDLE = 0.2  # seconds between looks at an empty queue
-PREVIEW_EVERY = 1.0  # seconds
+PREVIEW_EVERY = 0.5  # seconds
 SHEET_COLUMNS, SHEET_PIXELS = 8, 256 * 256  # frames of a sprite sheet, and their size
 
 log = logging.getLogger(__name__)
@@ -153,8 +153,8 @@ def make(model: Model, store: Store, job: Job, heart: Heart) -> None:
         heart.check()
         if time.monotonic() - shown > PREVIEW_EVERY:
             frames = preview(model.autoencoder, latent)
-            latents = Clip(frames.repeat(8, 1).repeat(8, 2), max(0.1, canvas.fps / model.autoencoder.grid.time))
-            contact_sheet(latents, store.file(job, PREVIEW), largest=128)
+            tiles = frames[evenly(len(frames), SHEET_COLUMNS)].repeat(8, 1).repeat(8, 2)
+            _strip(tiles).save(store.file(job, PREVIEW))
             shown = time.monotonic()
 
     kept = evenly(canvas.frames, SHEET_COLUMNS)
@@ -172,7 +172,12 @@ def make(model: Model, store: Store, job: Job, heart: Heart) -> None:
                 chosen.append(frame)
     Clip(chosen[0][None], canvas.fps, recipe).save(store.file(job, VARIANTS["thumbnail"][0]))
     tiles = resize(Clip(np.stack(chosen), canvas.fps), fitted_size(canvas.size, SHEET_PIXELS))
-    Clip(np.hstack(list(tiles.frames))[None], canvas.fps).save(store.file(job, VARIANTS["spritesheet"][0]))
+    _strip(tiles.frames).save(store.file(job, VARIANTS["spritesheet"][0]))
+
+
+def _strip(frames: np.ndarray) -> Clip:
+    """Frames side by side, as one picture."""
+    return Clip(np.hstack(list(frames))[None], 1.0)
 
 
 def plan(request: dict[str, Any], folder: Path) -> tuple[Canvas, Sampling]:

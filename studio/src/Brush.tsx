@@ -23,7 +23,7 @@ export function Brush(props: { size: string; canvas: RefObject<HTMLCanvasElement
     pen.lineCap = "round";
     pen.beginPath();
     pen.moveTo(...from);
-    pen.lineTo(...to);
+    pen.lineTo(to[0] + 0.01, to[1]); // a line of no length is not drawn
     pen.stroke();
   };
   const clear = () => canvas.current!.getContext("2d")!.clearRect(0, 0, width, height);

@@ -330,7 +330,7 @@ function Place(props: { video: Video; size: string; place: number; onPlace: (pla
   const [width, height] = sides(props.video.size);
   const [x, y] = [place % 3, Math.floor(place / 3)];
   return (
-    <fieldset className="place" style={{ aspectRatio: `${full} / ${tall}` }}>
+    <fieldset className="place" style={{ aspectRatio: `${full} / ${tall}`, "--aspect": full / tall } as React.CSSProperties}>
       <legend className="hidden">{words.place}</legend>
       <span
         className="inner"

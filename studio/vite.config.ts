@@ -17,11 +17,16 @@ function files(path: string): string[] {
 /** Write beside the page what it was built from and what came out, so that a test sees whether they still belong together. */
 function sayWhatWasBuilt(): Plugin {
   const hashes = (root: string, paths: string[]) =>
-    Object.fromEntries(paths.map((path) => [relative(root, path).replaceAll("\\", "/"), sha256(readFileSync(path))]).sort());
+    Object.fromEntries(
+      paths.map((path) => [relative(root, path).replaceAll("\\", "/"), sha256(readFileSync(path))]).sort(),
+    );
   return {
     name: "say-what-was-built",
     closeBundle() {
-      const sources = hashes(HERE, SOURCES.flatMap((name) => files(resolve(HERE, name))));
+      const sources = hashes(
+        HERE,
+        SOURCES.flatMap((name) => files(resolve(HERE, name))),
+      );
       const built = hashes(OUT, files(OUT));
       writeFileSync(join(OUT, "built.json"), JSON.stringify({ sources, built }, null, 1) + "\n");
     },

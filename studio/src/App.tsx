@@ -5,9 +5,10 @@ import { Gallery } from "./Gallery";
 import { Choice, Field, Problem } from "./pieces";
 import { Play } from "./Play";
 import { Storyboard } from "./Storyboard";
+import type { Tool } from "./ToolForm";
 import { useVideos } from "./videos";
 import { languages, SpokenWords, useWords, type Language } from "./words";
-import { Workbench, type Tool } from "./Workbench";
+import { Workbench } from "./Workbench";
 
 type View = "words" | "storyboard" | "play";
 
@@ -83,7 +84,11 @@ export function App() {
           onChange={setView}
         />
         <span className="switches">
-          <button className="quiet" lang={language === "en" ? "zh" : "en"} onClick={() => setLanguage(language === "en" ? "zh" : "en")}>
+          <button
+            className="quiet"
+            lang={language === "en" ? "zh" : "en"}
+            onClick={() => setLanguage(language === "en" ? "zh" : "en")}
+          >
             {words.other}
           </button>
           <button
@@ -175,7 +180,13 @@ function KeyForm({ onKey }: { onKey: () => void }) {
       <p className="soft">{words.keyHint}</p>
       <div className="row">
         <Field name={words.key} wide>
-          <input type="password" autoComplete="off" required value={typed} onChange={(event) => setTyped(event.target.value)} />
+          <input
+            type="password"
+            autoComplete="off"
+            required
+            value={typed}
+            onChange={(event) => setTyped(event.target.value)}
+          />
         </Field>
         <button className="main">{words.useKey}</button>
       </div>

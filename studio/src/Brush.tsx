@@ -1,16 +1,23 @@
-import { useEffect, useRef, useState, type PointerEvent, type RefObject } from "react";
+import { useRef, useState, type PointerEvent, type RefObject } from "react";
 import { sides } from "./pieces";
 import { useWords } from "./words";
 
 const FINE = 4; // dots of the drawing for each pixel of the video
 
+type Canvas = RefObject<HTMLCanvasElement | null>;
+
+/** radius: of the shorter side of the picture. erase: takes away instead of painting. */
+export interface Stroke {
+  radius: number;
+  erase: boolean;
+}
+
 /** A drawing over the video: where it is painted, the video is dreamed anew. Its canvas is read with `maskOf`. */
-export function Brush(props: { size: string; canvas: RefObject<HTMLCanvasElement | null> }) {
+export function Drawing(props: { size: string; brush: Stroke; canvas: Canvas }) {
   const words = useWords();
   const { canvas } = props;
+  const { radius, erase } = props.brush;
   const [width, height] = sides(props.size).map((side) => side * FINE);
-  const [radius, setRadius] = useState(0.1); // of the shorter side
-  const [erase, setErase] = useState(false);
   const [cursor, setCursor] = useState<[number, number]>(); // where the keyboard paints
   const last = useRef<[number, number]>(undefined);
   const thickness = 2 * radius * Math.min(width, height);
@@ -26,9 +33,6 @@ export function Brush(props: { size: string; canvas: RefObject<HTMLCanvasElement
     pen.lineTo(to[0] + 0.01, to[1]); // a line of no length is not drawn
     pen.stroke();
   };
-  const clear = () => canvas.current!.getContext("2d")!.clearRect(0, 0, width, height);
-  useEffect(clear, [props.size]); // eslint-disable-line
-
   const place = (event: PointerEvent): [number, number] => {
     const box = canvas.current!.getBoundingClientRect();
     return [((event.clientX - box.left) / box.width) * width, ((event.clientY - box.top) / box.height) * height];
@@ -48,66 +52,80 @@ export function Brush(props: { size: string; canvas: RefObject<HTMLCanvasElement
   };
 
   return (
-    <>
-      <div className="drawing">
-        <canvas
-          ref={canvas}
-          width={width}
-          height={height}
-          tabIndex={0}
-          role="application"
-          aria-label={words.canvas}
-          onPointerDown={(event) => {
-            event.currentTarget.setPointerCapture(event.pointerId);
-            setCursor(undefined);
-            last.current = place(event);
-            stroke(last.current, last.current);
+    <div className="drawing">
+      <canvas
+        ref={canvas}
+        width={width}
+        height={height}
+        tabIndex={0}
+        role="application"
+        aria-label={words.canvas}
+        onPointerDown={(event) => {
+          event.currentTarget.setPointerCapture(event.pointerId);
+          setCursor(undefined);
+          last.current = place(event);
+          stroke(last.current, last.current);
+        }}
+        onPointerMove={(event) => {
+          if (!last.current) return;
+          const here = place(event);
+          stroke(last.current, here);
+          last.current = here;
+        }}
+        onPointerUp={() => (last.current = undefined)}
+        onPointerCancel={() => (last.current = undefined)}
+        onFocus={(event) => event.currentTarget.matches(":focus-visible") && setCursor([width / 2, height / 2])}
+        onBlur={() => setCursor(undefined)}
+        onKeyDown={(event) => byKey(event.key, event.shiftKey) && event.preventDefault()}
+      />
+      {cursor && (
+        <span
+          className="cursor"
+          style={{
+            left: `${(100 * cursor[0]) / width}%`,
+            top: `${(100 * cursor[1]) / height}%`,
+            width: `${(100 * thickness) / width}%`,
           }}
-          onPointerMove={(event) => {
-            if (!last.current) return;
-            const here = place(event);
-            stroke(last.current, here);
-            last.current = here;
-          }}
-          onPointerUp={() => (last.current = undefined)}
-          onPointerCancel={() => (last.current = undefined)}
-          onFocus={(event) => event.currentTarget.matches(":focus-visible") && setCursor([width / 2, height / 2])}
-          onBlur={() => setCursor(undefined)}
-          onKeyDown={(event) => byKey(event.key, event.shiftKey) && event.preventDefault()}
         />
-        {cursor && (
-          <span
-            className="cursor"
-            style={{
-              left: `${(100 * cursor[0]) / width}%`,
-              top: `${(100 * cursor[1]) / height}%`,
-              width: `${(100 * thickness) / width}%`,
-            }}
-          />
-        )}
-      </div>
-      <div className="row tight">
-        <label className="inline">
-          {words.brush}
-          <input
-            type="range"
-            min={0.02}
-            max={0.3}
-            step={0.01}
-            value={radius}
-            onChange={(event) => setRadius(Number(event.target.value))}
-          />
-        </label>
-        <label className="inline">
-          <input type="checkbox" checked={erase} onChange={(event) => setErase(event.target.checked)} />
-          {words.erase}
-        </label>
-        <button type="button" onClick={clear}>
-          {words.clear}
-        </button>
-      </div>
-    </>
+      )}
+    </div>
   );
+}
+
+/** The brush itself, and how to begin anew. */
+export function BrushControls(props: { brush: Stroke; onBrush: (brush: Stroke) => void; canvas: Canvas }) {
+  const words = useWords();
+  const { brush, onBrush } = props;
+  return (
+    <div className="row tight">
+      <label className="inline">
+        {words.brush}
+        <input
+          type="range"
+          min={0.02}
+          max={0.3}
+          step={0.01}
+          value={brush.radius}
+          onChange={(event) => onBrush({ ...brush, radius: Number(event.target.value) })}
+        />
+      </label>
+      <label className="inline">
+        <input
+          type="checkbox"
+          checked={brush.erase}
+          onChange={(event) => onBrush({ ...brush, erase: event.target.checked })}
+        />
+        {words.erase}
+      </label>
+      <button type="button" onClick={() => clear(props.canvas.current!)}>
+        {words.clear}
+      </button>
+    </div>
+  );
+}
+
+function clear(canvas: HTMLCanvasElement) {
+  canvas.getContext("2d")!.clearRect(0, 0, canvas.width, canvas.height);
 }
 
 /** The drawing as a black picture of the video's size, white where it is painted; none when nothing is. */

@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { cancel, type Video } from "./api";
-import { sides, Still, Strip, useFile, useProgress } from "./pieces";
+import { sides, Still, Strip, useFile, useKind, useProgress } from "./pieces";
 import { isFinished } from "./videos";
 import { useWords } from "./words";
 
@@ -18,7 +18,13 @@ export function Gallery(props: Handlers & { videos: Video[]; previews: Record<st
   return (
     <ul className="gallery">
       {videos.map((video) => (
-        <Card key={video.id} video={video} preview={previews[video.id]} selected={video.id === selected} {...handlers} />
+        <Card
+          key={video.id}
+          video={video}
+          preview={previews[video.id]}
+          selected={video.id === selected}
+          {...handlers}
+        />
       ))}
     </ul>
   );
@@ -27,7 +33,8 @@ export function Gallery(props: Handlers & { videos: Video[]; previews: Record<st
 function Card(props: Handlers & { video: Video; preview?: string; selected: boolean }) {
   const words = useWords();
   const { video, preview } = props;
-  const progress = useProgress(video);
+  const progress = useProgress(video),
+    kind = useKind(video);
   const [near, setNear] = useState(false); // the pointer or the focus
   const [over, setOver] = useState(false); // another video is held over this one
   const done = video.status === "completed";
@@ -72,12 +79,10 @@ function Card(props: Handlers & { video: Video; preview?: string; selected: bool
         <span className="caption" title={prompt}>
           {prompt}
         </span>
-        {progress && (
-          <span className="soft">
-            {progress}
-            {video.error && `: ${video.error.message}`}
-          </span>
-        )}
+        <span className="soft">
+          {progress || kind}
+          {video.error && `: ${video.error.message}`}
+        </span>
       </button>
       {!isFinished(video) && (
         <button

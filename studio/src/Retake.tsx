@@ -12,7 +12,8 @@ export function RetakeLine(props: { video: Video; fps: number; span: Span; onSpa
   const line = useRef<HTMLDivElement>(null);
   const began = useRef(0);
   const url = useFile(props.video, "spritesheet");
-  const length = Number(props.video.seconds), step = 1 / props.fps;
+  const length = Number(props.video.seconds),
+    step = 1 / props.fps;
   const [start, end] = props.span;
   const common = { length, step, line, say: words.at };
 
@@ -34,14 +35,23 @@ export function RetakeLine(props: { video: Video; fps: number; span: Span; onSpa
           if (at !== began.current) props.onSpan([Math.min(began.current, at), Math.max(began.current, at)]);
         }}
       >
-        <span className="span" style={{ left: `${(100 * start) / length}%`, width: `${(100 * (end - start)) / length}%` }} />
+        <span
+          className="span"
+          style={{ left: `${(100 * start) / length}%`, width: `${(100 * (end - start)) / length}%` }}
+        />
         <TimeHandle
           {...common}
           handle={{ name: words.from, value: start, min: 0, max: end - step, onMove: (at) => props.onSpan([at, end]) }}
         />
         <TimeHandle
           {...common}
-          handle={{ name: words.to, value: end, min: start + step, max: length, onMove: (at) => props.onSpan([start, at]) }}
+          handle={{
+            name: words.to,
+            value: end,
+            min: start + step,
+            max: length,
+            onMove: (at) => props.onSpan([start, at]),
+          }}
         />
       </div>
       <p className="soft">

@@ -26,7 +26,12 @@ export function Storyboard(props: { model?: Model; videos: Video[]; onMake: Make
   const [things, setThings] = useState("");
   const [size, setSize] = useState("1280x720");
   const { busy, error, attempt } = useAttempt();
-  const ends = cards.map((_, n) => snap(cards.slice(0, n + 1).reduce((sum, card) => sum + card.seconds, 0), 1e-3));
+  const ends = cards.map((_, n) =>
+    snap(
+      cards.slice(0, n + 1).reduce((sum, card) => sum + card.seconds, 0),
+      1e-3,
+    ),
+  );
   const total = ends.at(-1)!;
 
   const change = (n: number, what: Partial<Card>) =>
@@ -36,7 +41,11 @@ export function Storyboard(props: { model?: Model; videos: Video[]; onMake: Make
   /** The end of a card is moved: the next one begins there, all others stay. */
   const moveEnd = (n: number, at: number) => {
     const by = at - ends[n];
-    setCards(cards.map((card, k) => (k === n || k === n + 1 ? { ...card, seconds: snap(card.seconds + (k === n ? by : -by), 1e-3) } : card)));
+    setCards(
+      cards.map((card, k) =>
+        k === n || k === n + 1 ? { ...card, seconds: snap(card.seconds + (k === n ? by : -by), 1e-3) } : card,
+      ),
+    );
   };
 
   return (
@@ -88,10 +97,22 @@ export function Storyboard(props: { model?: Model; videos: Video[]; onMake: Make
             <header>
               <strong>{words.card(n + 1)}</strong>
               <span>
-                <button type="button" className="quiet" disabled={n === 0} aria-label={words.earlier(n + 1)} onClick={() => exchange(n, n - 1)}>
+                <button
+                  type="button"
+                  className="quiet"
+                  disabled={n === 0}
+                  aria-label={words.earlier(n + 1)}
+                  onClick={() => exchange(n, n - 1)}
+                >
                   ←
                 </button>
-                <button type="button" className="quiet" disabled={n === cards.length - 1} aria-label={words.later(n + 1)} onClick={() => exchange(n, n + 1)}>
+                <button
+                  type="button"
+                  className="quiet"
+                  disabled={n === cards.length - 1}
+                  aria-label={words.later(n + 1)}
+                  onClick={() => exchange(n, n + 1)}
+                >
                   →
                 </button>
                 <button
@@ -114,10 +135,18 @@ export function Storyboard(props: { model?: Model; videos: Video[]; onMake: Make
             />
             <div className="row tight">
               <Field name={words.seconds}>
-                <NumberInput value={card.seconds} min={0} step="any" onChange={(seconds) => change(n, { seconds: seconds ?? 0 })} />
+                <NumberInput
+                  value={card.seconds}
+                  min={0}
+                  step="any"
+                  onChange={(seconds) => change(n, { seconds: seconds ?? 0 })}
+                />
               </Field>
               <Field name={words.shown}>
-                <select value={card.clip ?? ""} onChange={(event) => change(n, { clip: event.target.value || undefined })}>
+                <select
+                  value={card.clip ?? ""}
+                  onChange={(event) => change(n, { clip: event.target.value || undefined })}
+                >
                   <option value="">{words.onlyWords}</option>
                   {videos.map((video) => (
                     <option key={video.id} value={video.id}>
@@ -129,11 +158,19 @@ export function Storyboard(props: { model?: Model; videos: Video[]; onMake: Make
             </div>
             {n > 0 && (
               <label className="inline">
-                <input type="checkbox" checked={card.cut} onChange={(event) => change(n, { cut: event.target.checked })} />
+                <input
+                  type="checkbox"
+                  checked={card.cut}
+                  onChange={(event) => change(n, { cut: event.target.checked })}
+                />
                 {card.cut ? words.cut : words.goesOver}
               </label>
             )}
-            {videos.filter((video) => video.id === card.clip).map((video) => <Still key={video.id} video={video} />)}
+            {videos
+              .filter((video) => video.id === card.clip)
+              .map((video) => (
+                <Still key={video.id} video={video} />
+              ))}
           </li>
         ))}
         <li className="add">

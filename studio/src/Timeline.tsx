@@ -44,7 +44,8 @@ export function TimeHandle(props: {
         event.currentTarget.setPointerCapture(event.pointerId);
       }}
       onPointerMove={(event) => {
-        if (event.currentTarget.hasPointerCapture(event.pointerId)) move(timeAt(event, props.line.current!, props.length));
+        if (event.currentTarget.hasPointerCapture(event.pointerId))
+          move(timeAt(event, props.line.current!, props.length));
       }}
     />
   );

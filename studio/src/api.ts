@@ -30,7 +30,10 @@ export type Variant = "video" | "thumbnail" | "spritesheet";
 
 /** What the server says is wrong, in its own words. status 0: it did not answer. */
 export class ServerError extends Error {
-  constructor(message: string, readonly status: number) {
+  constructor(
+    message: string,
+    readonly status: number,
+  ) {
     super(message);
   }
 }
@@ -63,7 +66,11 @@ export async function getModel(): Promise<Model> {
   return (await json("models")).data[0];
 }
 
-export function listVideos(search: string, limit: number, after?: string): Promise<{ data: Video[]; has_more: boolean }> {
+export function listVideos(
+  search: string,
+  limit: number,
+  after?: string,
+): Promise<{ data: Video[]; has_more: boolean }> {
   const query = new URLSearchParams({ limit: String(limit), search });
   if (after) query.set("after", after);
   return json(`videos?${query}`);
@@ -86,7 +93,9 @@ export function fileOf(id: string, variant: Variant): Promise<string> {
   const name = `${id}/${variant}`;
   let found = kept.get(name);
   if (!found) {
-    found = ask(`videos/${id}/content?variant=${variant}`).then(async (answer) => URL.createObjectURL(await answer.blob()));
+    found = ask(`videos/${id}/content?variant=${variant}`).then(async (answer) =>
+      URL.createObjectURL(await answer.blob()),
+    );
     found.catch(() => kept.delete(name));
     kept.set(name, found);
   }
@@ -97,14 +106,15 @@ export function fileOf(id: string, variant: Variant): Promise<string> {
 export async function follow(id: string, signal: AbortSignal, hear: (event: string, data: any) => void): Promise<void> {
   const answer = await ask(`videos/${id}/events`, { signal });
   const reader = answer.body!.pipeThrough(new TextDecoderStream()).getReader();
-  for (let text = ""; ; ) {
+  for (let text = ""; ;) {
     const { done, value } = await reader.read();
     if (done) return;
     const blocks = (text + value.replaceAll("\r", "")).split("\n\n");
     text = blocks.pop()!;
     for (const block of blocks) {
       const field = (name: string) => block.match(new RegExp(`^${name}: ?(.*)$`, "m"))?.[1];
-      const event = field("event"), data = field("data");
+      const event = field("event"),
+        data = field("data");
       if (event && data) hear(event, JSON.parse(data));
     }
   }

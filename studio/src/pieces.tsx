@@ -79,7 +79,11 @@ export function useFile(video: Video | undefined, variant: Variant): string | un
   const [found, setFound] = useState<{ id: string; url: string }>();
   useEffect(() => {
     let wanted = true;
-    if (id) fileOf(id, variant).then((url) => wanted && setFound({ id, url }), () => {});
+    if (id)
+      fileOf(id, variant).then(
+        (url) => wanted && setFound({ id, url }),
+        () => {},
+      );
     return () => {
       wanted = false;
     };
@@ -134,6 +138,14 @@ export function useProgress(video: Video): string {
   if (video.status === "queued") return words.waits(video.queue_position ?? 0);
   const left = video.seconds_left === null ? [] : [words.left(video.seconds_left)];
   return [words.makes(video.progress), ...left].join(" · ");
+}
+
+/** How long a video is, and what made it where that was not words alone. */
+export function useKind(video: Video): string {
+  const words = useWords();
+  const made = { extensions: "extend", edits: "restyle", remix: "restyle" }[video.operation] ?? video.operation;
+  const name = made === "storyboard" ? words.views.storyboard : words.tools[made as keyof typeof words.tools];
+  return [words.length(video.seconds), name].filter(Boolean).join(" · ");
 }
 
 /** Run what may fail: whether it runs, and what went wrong the last time. */

@@ -1,8 +1,10 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import { follow, listVideos, type Video } from "./api";
 
-const PAGE = 24, MOST = 100; // of one request
-const SOON = 1500, LATER = 10_000; // milliseconds between looks, while something is made and otherwise
+const PAGE = 24,
+  MOST = 100; // of one request
+const SOON = 1500,
+  LATER = 10_000; // milliseconds between looks, while something is made and otherwise
 const STREAMS = 3; // a browser opens six connections to one server
 
 export const isFinished = (video: Video) => video.status === "completed" || video.status === "failed";
@@ -22,7 +24,10 @@ export function useVideos(search: string, ready: boolean, failed: (error: unknow
       const page = await listVideos(search, limit);
       if (mine !== asked.current) return;
       const told = new Set(page.data.map((video) => video.id));
-      setVideos((old = []) => [...page.data, ...(page.has_more ? old.slice(limit).filter((video) => !told.has(video.id)) : [])]);
+      setVideos((old = []) => [
+        ...page.data,
+        ...(page.has_more ? old.slice(limit).filter((video) => !told.has(video.id)) : []),
+      ]);
       if (loaded <= limit) setMore(page.has_more);
       failed(null);
     } catch (error) {

@@ -53,8 +53,9 @@ const english = {
   reallyRemove: "Delete for good?",
   download: "Download",
   reuse: "Use its words",
-  facts: (seconds: string, size: string, seed: number) => `${seconds} s · ${size.replace("x", " × ")} · seed ${seed}`,
-  fitted: (size: string) => `Asked for ${size.replace("x", " × ")}, made as large as this server makes them.`,
+  length: (seconds: string) => `${seconds} s`,
+  seeded: (seed: number) => `seed ${seed}`,
+  fitted: (size: string) => `Asked for ${size.replace("x", " × ")}: this server makes it smaller.`,
   tool: "What to do with it",
   tools: {
     extend: "Extend",
@@ -175,7 +176,8 @@ const chinese: Words = {
   loadMore: "显示更多",
   waits: (ahead) => (ahead ? `排队中，前面还有 ${ahead} 个` : "下一个就是它"),
   makes: (percent) => `生成中，${percent}%`,
-  left: (seconds) => (seconds < 60 ? `约剩 ${Math.max(1, Math.round(seconds))} 秒` : `约剩 ${Math.round(seconds / 60)} 分钟`),
+  left: (seconds) =>
+    seconds < 60 ? `约剩 ${Math.max(1, Math.round(seconds))} 秒` : `约剩 ${Math.round(seconds / 60)} 分钟`,
   failed: "未能完成",
   ready: (prompt) => `视频已完成：${prompt}`,
   cancel: "停止",
@@ -187,8 +189,9 @@ const chinese: Words = {
   reallyRemove: "确定删除？",
   download: "下载",
   reuse: "沿用文字",
-  facts: (seconds, size, seed) => `${seconds} 秒 · ${size.replace("x", " × ")} · 种子 ${seed}`,
-  fitted: (size) => `请求的是 ${size.replace("x", " × ")}，已缩到本服务器能做的大小。`,
+  length: (seconds) => `${seconds} 秒`,
+  seeded: (seed) => `种子 ${seed}`,
+  fitted: (size) => `请求的是 ${size.replace("x", " × ")}，这台服务器缩小了它。`,
   tool: "可以怎样处理",
   tools: {
     extend: "延长",

@@ -246,11 +246,13 @@ def test_paint_with_the_pointer_and_with_the_keys(home, two, visit):
     bench.get_by_role("button", name="Paint", exact=True).click()
     expect(bench.get_by_role("alert")).to_have_text("Paint something first.")
     box = bench.locator("canvas").bounding_box()
+    page.mouse.click(box["x"] + 0.9 * box["width"], box["y"] + 0.9 * box["height"])
+    bench.get_by_role("button", name="Clear").click()
     page.mouse.move(box["x"] + 0.1 * box["width"], box["y"] + 0.25 * box["height"])
     page.mouse.down()
     page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.25 * box["height"], steps=5)
     page.mouse.up()
-    bench.get_by_label("Brush").focus()
+    bench.get_by_role("link", name="Download").focus()
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Space")  # in the middle, where the keys begin
     for _ in range(6):

@@ -36,7 +36,9 @@ def test_the_page_may_load_nothing_from_elsewhere_and_run_no_script_of_its_text(
         assert answer.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
 
 
-@pytest.mark.parametrize("path", ["/built.json", "/studio/built.json", "/../api.py", "/%2e%2e/api.py", "/?name=../api.py"])
+@pytest.mark.parametrize(
+    "path", ["/built.json", "/studio/built.json", "/../api.py", "/%2e%2e/api.py", "/?name=../api.py"]
+)
 def test_nothing_but_the_page_is_served(server, path):
     try:
         with urllib.request.urlopen(server.url + path) as answer:

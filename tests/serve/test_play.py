@@ -9,7 +9,6 @@ from serving import ANN
 from websockets.sync.client import connect
 
 
-
 @contextmanager
 def socket(world, **start):
     with connect(world.url.replace("http", "ws") + "/v1/videos/play") as player:

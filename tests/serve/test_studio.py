@@ -31,7 +31,9 @@ def browser():
 @pytest.fixture(scope="module")
 def home(tiny_model, tmp_path_factory):
     """A server that dreams and wants no key."""
-    settings = settings_in(tmp_path_factory.mktemp("home"), keys={}, limits=settings_in("").limits.model_copy(update={"waiting": 50}))
+    settings = settings_in(
+        tmp_path_factory.mktemp("home"), keys={}, limits=settings_in("").limits.model_copy(update={"waiting": 50})
+    )
     with Server(settings, tiny_model) as running:
         yield running
 
@@ -55,7 +57,9 @@ def visit(browser):
         page = context.new_page()
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.on("console", lambda said: said.type == "error" and troubles.append(said.text))
-        page.on("request", lambda asked: asked.url.startswith((server.url, "blob:", "data:")) or troubles.append(asked.url))
+        page.on(
+            "request", lambda asked: asked.url.startswith((server.url, "blob:", "data:")) or troubles.append(asked.url)
+        )
         page.goto(server.url)
         expect(page.get_by_role("heading", name="patchworld")).to_be_visible()
         return page
@@ -217,7 +221,11 @@ def test_blend(home, two, visit):
     bench.get_by_role("radio", name="a blue cube", exact=True).last.check()
     bench.get_by_label("Seconds of both").fill("0.5")
     job = make(bench, "Blend", home)
-    assert (job.request["verb"], job.request["seconds"], made_from(home, job)) == ("blend", "1.5", ["a red ball", "a blue cube"])
+    assert (job.request["verb"], job.request["seconds"], made_from(home, job)) == (
+        "blend",
+        "1.5",
+        ["a red ball", "a blue cube"],
+    )
 
 
 def test_retake_by_dragging_on_the_timeline_and_by_arrow_keys(home, two, visit):
@@ -344,7 +352,16 @@ def test_play_with_a_key_by_arrow_keys(world, visit):
 
 
 def test_search_and_pages(quiet, visit):
-    asked = {"operation": "create", "model": "m", "seconds": "1", "size": "32x16", "sampling": {"seed": 0}, "fitted_from": None, "notes": [], "remixed_from_video_id": None}
+    asked = {
+        "operation": "create",
+        "model": "m",
+        "seconds": "1",
+        "size": "32x16",
+        "sampling": {"seed": 0},
+        "fitted_from": None,
+        "notes": [],
+        "remixed_from_video_id": None,
+    }
     for number in range(30):
         quiet.queue.submit("local", {**asked, "prompt": f"{'红色的球' if number % 10 == 0 else 'a cube'} {number}"})
     page = visit(quiet)
@@ -468,7 +485,17 @@ def test_everything_that_can_be_used_has_a_name(home, two, visit):
         for tool in ("Connect", "Retake", "Paint", "Widen", "Restyle"):
             page.get_by_role("radio", name=tool, exact=True).check()
             tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
-            roles = ("button", "textbox", "combobox", "spinbutton", "radio", "checkbox", "slider", "link", "application")
+            roles = (
+                "button",
+                "textbox",
+                "combobox",
+                "spinbutton",
+                "radio",
+                "checkbox",
+                "slider",
+                "link",
+                "application",
+            )
             used = [node for node in tree if node.get("role", {}).get("value") in roles and not node["ignored"]]
             assert len(used) > 10
             nameless = [node for node in used if not node.get("name", {}).get("value")]

@@ -35,7 +35,19 @@ from patchworld.model import DEFAULT, read_description
 from patchworld.serve import operations
 from patchworld.serve.body import BadBody, Parsed, parsed
 from patchworld.serve.gate import Gate
-from patchworld.serve.operations import OPERATIONS, Body, CreateBody, Desk, Id, Media, Plan, RemixBody, Strict, Text, fitted_size
+from patchworld.serve.operations import (
+    OPERATIONS,
+    Body,
+    CreateBody,
+    Desk,
+    Id,
+    Media,
+    Plan,
+    RemixBody,
+    Strict,
+    Text,
+    fitted_size,
+)
 from patchworld.serve.page import page
 from patchworld.serve.play import Player
 from patchworld.serve.queue import Conflict, Full, Job, Queue, new_id
@@ -410,7 +422,7 @@ def _videos(settings: Settings, queue: Queue, store: Store, schemas: dict[str, A
 
     @router.get("/{video_id}/events", response_class=EventSourceResponse)
     async def events(owner: Asker, video_id: Id) -> AsyncIterator[ServerSentEvent]:
-        """`progress` whenever it moves, `preview` with frames of what emerges side by side, then `completed` or `failed`."""
+        """`progress` whenever it moves, `preview` with frames of what emerges, then `completed` or `failed`."""
         before, shown = None, 0.0
         while (job := await run_in_threadpool(queue.get, owner.name, video_id)) is not None:
             if job.status == "in_progress":

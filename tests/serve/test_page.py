@@ -36,17 +36,12 @@ def test_the_page_may_load_nothing_from_elsewhere_and_run_no_script_of_its_text(
         assert answer.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
 
 
-@pytest.mark.parametrize(
-    "path", ["/built.json", "/studio/built.json", "/../api.py", "/%2e%2e/api.py", "/?name=../api.py"]
-)
+@pytest.mark.parametrize("path", ["/built.json", "/studio/built.json", "/../api.py", "/%2e%2e/api.py"])
 def test_nothing_but_the_page_is_served(server, path):
-    try:
-        with urllib.request.urlopen(server.url + path) as answer:
-            assert answer.read() == (BUILT / "index.html").read_bytes()
-            assert "?" in path
-    except urllib.error.HTTPError as error:
-        with error:
-            assert error.code == 404
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(server.url + path)
+    with refused.value as answer:
+        assert answer.code == 404
 
 
 def test_the_page_is_small():

@@ -457,8 +457,9 @@ def test_the_keyboard_reaches_everything_and_is_trapped_nowhere(home, two, visit
     page.get_by_role("heading", name="patchworld").click()  # the place from which Tab goes on
     reached = set()
     mark = """() => {
-        const at = document.activeElement, style = getComputedStyle(at);
-        const ring = [at, at.nextElementSibling, at.closest('form')].some(one => one && getComputedStyle(one).outlineStyle !== 'none');
+        const at = document.activeElement;
+        const places = [at, at.nextElementSibling, at.closest('form')]; // some show it on what stands for them
+        const ring = places.some(one => one && getComputedStyle(one).outlineStyle !== 'none');
         return [at.tagName, at.type ?? '', at.ariaLabel ?? at.textContent.slice(0, 40), ring];
     }"""
     for _ in range(200):

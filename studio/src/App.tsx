@@ -152,6 +152,7 @@ export function App() {
               setView("words");
               setDraft({ prompt: one.prompt ?? "", seed: one.seed });
             }}
+            onCancelled={list.update}
             onRemoved={(id) => {
               list.drop(id);
               setOpened(undefined);

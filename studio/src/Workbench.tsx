@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "react";
-import { remove, type Model, type Video } from "./api";
+import { cancel, remove, type Model, type Video } from "./api";
 import { BrushControls, Drawing, maskOf, type Stroke } from "./Brush";
 import type { Make } from "./Composer";
 import { Bar } from "./Gallery";
@@ -19,6 +19,7 @@ export function Workbench(props: {
   onTool: (tool: Tool) => void;
   onMake: Make;
   onReuse: (video: Video) => void;
+  onCancelled: (video: Video) => void;
   onRemoved: (id: string) => void;
   onClose: () => void;
 }) {
@@ -29,7 +30,8 @@ export function Workbench(props: {
   const canvas = useRef<HTMLCanvasElement>(null);
   const [brush, setBrush] = useState<Stroke>({ radius: 0.1, erase: false });
   const url = useFile(video, "video");
-  const progress = useProgress(video);
+  const progress = useProgress(video),
+    kind = useKind(video);
   const [width, height] = sides(video.size);
   const painting = tool === "inpaint" && video.status === "completed";
   useEffect(() => heading.current?.focus(), [video.id]);
@@ -75,7 +77,7 @@ export function Workbench(props: {
       {progress && <p className="soft">{progress}</p>}
       {video.error && <Problem error={new Error(video.error.message)} />}
       <p className="soft">
-        {[useKind(video), video.size.replace("x", " × "), words.seeded(video.seed)].join(" · ")}
+        {[kind, video.size.replace("x", " × "), words.seeded(video.seed)].join(" · ")}
         {video.fitted_from && (
           <>
             <br />
@@ -108,10 +110,12 @@ export function Workbench(props: {
   );
 }
 
+/** What can be done with the video as it is. */
 function Deeds(props: {
   video: Video;
   url?: string;
   onReuse: (video: Video) => void;
+  onCancelled: (video: Video) => void;
   onRemoved: (id: string) => void;
 }) {
   const words = useWords();
@@ -128,6 +132,9 @@ function Deeds(props: {
           </a>
         )}
         <button onClick={() => props.onReuse(video)}>{words.reuse}</button>
+        {!isFinished(video) && (
+          <button onClick={() => attempt(() => cancel(video.id).then(props.onCancelled))}>{words.cancel}</button>
+        )}
         {isFinished(video) && (
           <button
             className={sure ? "danger" : ""}

@@ -149,7 +149,7 @@ def load(folder: str | Path | None = None, lora: str | Path | None = None, lora_
     Raises ModelError when it cannot be used; an adapter that was trained on another model is warned of.
     """
     folder = Path(folder) if folder is not None else DEFAULT
-    description = _description(folder)
+    description = read_description(folder)
     if not (description.transformer and description.process and (description.text or description.pretrained_text)):
         raise ModelError(
             f"{folder} holds no transformer, only an autoencoder: give the folder of a whole model, "
@@ -210,7 +210,7 @@ def _load_text_encoder(description: Description, folder: Path) -> BuiltinTextEnc
 
 def load_autoencoder(folder: Path) -> Autoencoder:
     """The autoencoder in the folder of a model, or in a folder of its own."""
-    autoencoder = Autoencoder(_description(folder).autoencoder)
+    autoencoder = Autoencoder(read_description(folder).autoencoder)
     _load_weights(autoencoder, folder / "autoencoder.safetensors")
     return autoencoder.eval()
 
@@ -237,7 +237,8 @@ def _save(folder: Path, description: Description, parts: dict[str, nn.Module], t
                 file.flush()
 
 
-def _description(folder: Path) -> Description:
+def read_description(folder: Path) -> Description:
+    """What the model.json of a folder says. Raises ModelError."""
     path = folder / "model.json"
     try:
         return Description.model_validate_json(path.read_bytes())

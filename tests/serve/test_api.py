@@ -5,6 +5,7 @@ import io
 import json
 import re
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import openai
@@ -52,6 +53,12 @@ def post(server, path, body, key=ANN, **headers):
     except urllib.error.HTTPError as error:
         with error:
             return error.code, json.load(error)
+
+
+def get(server, path, key=ANN):
+    request = urllib.request.Request(f"{server.url}/v1{path}", headers={"Authorization": f"Bearer {key}"})
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
 
 
 def finished(client, video):
@@ -240,6 +247,47 @@ def test_cancel_and_limits_of_a_server_that_is_busy(idle):
     assert post(idle, "", body)[0] == 200
 
 
+def test_a_video_that_waits_knows_its_place_and_one_that_is_made_its_time(idle):
+    ids = [post(idle, "", {"prompt": "x", "size": "16x16"})[1]["id"] for _ in range(3)]
+    told = [get(idle, f"/videos/{id}") for id in ids]
+    assert [(video["queue_position"], video["seconds_left"]) for video in told] == [(0, None), (1, None), (2, None)]
+    job = idle.queue.claim()
+    idle.queue.clock = lambda: job.started + 30
+    assert get(idle, f"/videos/{ids[0]}")["seconds_left"] is None  # nothing is done yet from which it could be told
+    idle.queue.beat(job, 25)
+    first, second = (get(idle, f"/videos/{id}") for id in ids[:2])
+    assert (first["queue_position"], first["seconds_left"], second["queue_position"]) == (None, 90, 1)
+    idle.queue.complete(job)
+    assert [get(idle, f"/videos/{id}")["queue_position"] for id in ids] == [None, 0, 1]
+
+
+def test_videos_are_found_by_the_words_of_their_prompts_page_by_page(idle):
+    asked = post(idle, "", {"prompt": "x", "size": "16x16"})[1]
+    request = idle.queue.find(asked["id"]).request
+    for number in range(250):
+        idle.queue.submit(
+            "ann", {**request, "prompt": f"{'Rote Kugel 红球' if number % 100 == 7 else 'a cube'} {number}"}
+        )
+    pages, after = [], ""
+    while not pages or pages[-1]["has_more"]:
+        pages.append(get(idle, f"/videos?search=kugel+{urllib.parse.quote('红')}&limit=2{after}"))
+        after = f"&after={pages[-1]['last_id']}"
+    found = [[video["prompt"].split()[-1] for video in page["data"]] for page in pages]
+    assert found == [["207", "107"], ["7"]]
+    assert get(idle, "/videos?search=sphere")["data"] == []
+    assert get(idle, "/videos?search=kugel", key=BOB)["data"] == []
+
+
+def test_the_model_tells_what_it_can_do(server, client):
+    card = client.models.list().data[0]
+    told = (card.id, card.object, card.fps, card.seconds, card.steps)
+    assert told == ("playroom", "model", 4.0, 16.0, 8)
+    assert card.sizes["1280x720"] == "32x16"
+    assert "push left" in card.actions
+    with pytest.raises(openai.AuthenticationError):
+        openai.OpenAI(api_key="wrong", base_url=f"{server.url}/v1", max_retries=0).models.list()
+
+
 def test_one_idempotency_key_makes_one_video(idle):
     body = {"prompt": "x", "size": "16x16"}
     key = {"Idempotency-Key": "k1"}
@@ -301,7 +349,9 @@ def test_what_is_no_video_or_too_large_is_refused(client, tmp_path):
 
 
 def test_pages_of_other_sites_and_other_names_of_this_machine_are_refused(server):
-    assert post(server, "", {"prompt": "x"}, Origin="https://example.com")[1]["error"]["code"] == "wrong_origin"
+    other_port = server.url.rsplit(":", 1)[0] + ":1"
+    for origin in ("https://example.com", "null", other_port):
+        assert post(server, "", {"prompt": "x"}, Origin=origin)[1]["error"]["code"] == "wrong_origin"
     assert post(server, "", {"prompt": "x"}, Host="rebound.example.com")[1]["error"]["code"] == "wrong_host"
 
 
@@ -311,6 +361,7 @@ def test_health_metrics_and_the_document(server):
         with urllib.request.urlopen(f"{server.url}/{path}") as answer:
             texts[path] = answer.read().decode()
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
     assert json.loads(texts["healthz"])["status"] == "ok"
     assert 'patchworld_jobs{status="queued"}' in texts["metrics"]
     document = json.loads(texts["openapi.json"])

@@ -1,28 +1,12 @@
 import io
 import json
 from contextlib import contextmanager
-from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from serving import ANN, Server, settings_in
+from serving import ANN
 from websockets.sync.client import connect
-
-from patchworld.model import save
-
-
-@pytest.fixture
-def world(tiny_model, tmp_path):
-    """A server whose model knows two actions."""
-    config = tiny_model.denoiser.config.model_copy(update={"actions": ("none", "push left")})
-    denoiser = type(tiny_model.denoiser)(config)
-    denoiser.load_state_dict({**denoiser.state_dict(), **tiny_model.denoiser.state_dict()})
-    torch.nn.init.ones_(denoiser.embed_action.weight)
-    save(replace(tiny_model, denoiser=denoiser), tmp_path / "model")
-    with Server(settings_in(tmp_path / "served", model=tmp_path / "model"), None, working=False) as running:
-        yield running
 
 
 @contextmanager

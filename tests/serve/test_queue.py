@@ -229,6 +229,14 @@ def _work(path, folder):
                 log.write(f"{job.id}\n")
 
 
+def test_how_many_jobs_are_before_one(tmp_path):
+    times = iter(range(1000))
+    queue = Queue(tmp_path / "jobs.db", clock=lambda: next(times))
+    slow, made, first, urgent, last = (queue.submit("ann", {}, priority=k) for k in (0, 2, 0, 1, 0))
+    assert queue.claim().id == made.id
+    assert [queue.ahead(job) for job in (urgent, slow, first, last)] == [1, 2, 3, 4]
+
+
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
 def test_every_job_is_completed_exactly_once_though_workers_are_killed(tmp_path):

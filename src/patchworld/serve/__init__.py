@@ -11,5 +11,6 @@ moderation.py  asks the operator's own program, before and after
 gate.py       who may ask, how much may be sent, what is logged
 webhooks.py  says by signed HTTP that a video is ready
 play.py      a live world behind a websocket
+page.py      the studio, a page that asks the API; studio/ is what was built from its source
 server.py    all of it together: workers, sweeping, webhooks, HTTP
 """

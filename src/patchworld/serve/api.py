@@ -31,10 +31,24 @@ from starlette.exceptions import HTTPException
 from patchworld import __version__
 from patchworld.denoise import Sampling
 from patchworld.errors import InputError, RunError
+from patchworld.model import DEFAULT, read_description
 from patchworld.serve import operations
 from patchworld.serve.body import BadBody, Parsed, parsed
 from patchworld.serve.gate import Gate
-from patchworld.serve.operations import OPERATIONS, Body, CreateBody, Desk, Id, Media, Plan, RemixBody, Strict, Text
+from patchworld.serve.operations import (
+    OPERATIONS,
+    Body,
+    CreateBody,
+    Desk,
+    Id,
+    Media,
+    Plan,
+    RemixBody,
+    Strict,
+    Text,
+    fitted_size,
+)
+from patchworld.serve.page import page
 from patchworld.serve.play import Player
 from patchworld.serve.queue import Conflict, Full, Job, Queue, new_id
 from patchworld.serve.settings import Owner, Settings, owner_of
@@ -47,6 +61,7 @@ POLL_AFTER = 500  # milliseconds
 LOOK_EVERY = 0.3  # seconds between looks of an event stream
 LARGEST_URL = 20 * 2**20  # letters of a data: URL
 PREFIX = "/v1/videos"
+COMMON_SIZES = ((1280, 720), (720, 1280), (1024, 1024), (1024, 768), (768, 1024), (1792, 768))
 _NOTING = threading.Lock()  # what Python keeps of warnings, it keeps for all threads
 
 
@@ -66,6 +81,11 @@ class Problem(BaseModel):
 
 class ErrorAnswer(BaseModel):
     error: Problem
+
+
+REFUSED: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorAnswer} for status in (400, 401, 403, 404, 409, 413, 429, 507)
+}
 
 
 class VideoError(BaseModel):
@@ -94,6 +114,8 @@ class Video(BaseModel):
     seed: int
     fitted_from: str | None = Field(None, description="The size that was asked for, where the server makes it smaller.")
     notes: list[str] = Field([], description="What was done to inputs that nobody asked for, such as cropping.")
+    queue_position: int | None = Field(None, description="While it waits: how many are made or wait before it, about.")
+    seconds_left: float | None = Field(None, description="While it is made: how long it takes at the speed so far.")
 
 
 class VideoList(BaseModel):
@@ -102,6 +124,25 @@ class VideoList(BaseModel):
     first_id: str | None = None
     last_id: str | None = None
     has_more: bool
+
+
+class ModelCard(BaseModel):
+    """The model of this server, and how much may be asked of it. The fields from `fps` on are additions."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str = "patchworld"
+    fps: float
+    seconds: float = Field(description="The longest video.")
+    steps: int = Field(description="The most steps of the solver.")
+    sizes: dict[str, str] = Field(description="Common sizes, and what each is fitted to.")
+    actions: list[str] = Field(description="What can be done in a world that is played.")
+
+
+class ModelList(BaseModel):
+    object: Literal["list"] = "list"
+    data: list[ModelCard]
 
 
 class Deleted(BaseModel):
@@ -132,7 +173,9 @@ def make_app(settings: Settings, queue: Queue, store: Store, *, public: bool = F
     )
     schemas: dict[str, Any] = {}
     app.include_router(_videos(settings, queue, store, schemas))
+    app.include_router(_models(settings))
     app.include_router(_machine(queue))
+    app.include_router(page())
     app.add_api_websocket_route(f"{PREFIX}/play", Player(settings).play)
     _add_errors(app)
     _describe(app, schemas)
@@ -155,17 +198,22 @@ def _describe(app: FastAPI, schemas: dict[str, Any]) -> None:
     app.openapi = document  # type: ignore[method-assign]
 
 
-def _videos(settings: Settings, queue: Queue, store: Store, schemas: dict[str, Any]) -> APIRouter:
+def _authorize(settings: Settings) -> Callable[[Request], Owner]:
     def authorize(request: Request) -> Owner:
         if (owner := owner_of(settings, request.headers.get("authorization"))) is None:
             raise Refusal(401, "invalid_api_key", "the API key is missing or wrong: send Authorization: Bearer KEY")
         return owner
 
+    return authorize
+
+
+def _videos(settings: Settings, queue: Queue, store: Store, schemas: dict[str, Any]) -> APIRouter:
+    authorize = _authorize(settings)
     Asker = Annotated[Owner, Depends(authorize)]
-    refused: dict[int | str, dict[str, Any]] = {
-        status: {"model": ErrorAnswer} for status in (400, 401, 403, 404, 409, 413, 429, 507)
-    }
-    router = APIRouter(prefix=PREFIX, responses=refused, dependencies=[Depends(authorize)])
+    router = APIRouter(prefix=PREFIX, responses=REFUSED, dependencies=[Depends(authorize)])
+
+    def video(job: Job) -> Video:
+        return _video(job, queue)
 
     def found(owner: Owner, id: str) -> Job:
         if (job := queue.get(owner.name, id)) is None:
@@ -221,7 +269,7 @@ def _videos(settings: Settings, queue: Queue, store: Store, schemas: dict[str, A
             raise Refusal(400, "invalid_request", "Idempotency-Key has 1 to 255 letters")
         id, body = new_id(), asked.body
         if key is not None and (known := queue.again(owner.name, key, asked.fingerprint)):
-            return _video(known)
+            return video(known)
         with desk(owner) as (at, folder):
             verb, arguments = plan(body, at)
             described = _checked(verb, arguments, body, settings)
@@ -250,7 +298,7 @@ def _videos(settings: Settings, queue: Queue, store: Store, schemas: dict[str, A
                 raise
             if job.id != id:  # the same key, at the same moment
                 store.delete(id)
-        return _video(job)
+        return video(job)
 
     def post(path: str, model: type[BaseModel], answer: type[BaseModel]) -> Callable[..., Any]:
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
@@ -305,13 +353,14 @@ def _videos(settings: Settings, queue: Queue, store: Store, schemas: dict[str, A
         after: Annotated[str | None, Query(max_length=100)] = None,
         limit: Annotated[int, Query(ge=0, le=100)] = 20,
         order: Literal["asc", "desc"] = "desc",
+        search: Annotated[str, Query(max_length=1000, description="An addition: words of the prompt.")] = "",
     ) -> VideoList:
         """One's own videos, page by page."""
         try:
-            jobs, more = queue.page(owner.name, after=after, limit=limit, newest_first=order == "desc")
+            jobs, more = _page(queue, owner.name, after, limit, order == "desc", search.casefold().split())
         except KeyError:
             raise Refusal(404, "not_found", "there is no video with the id in after", "after") from None
-        data = [_video(job) for job in jobs]
+        data = [video(job) for job in jobs]
         first, last = (data[0].id, data[-1].id) if data else (None, None)
         return VideoList(data=data, first_id=first, last_id=last, has_more=more)
 
@@ -319,7 +368,7 @@ def _videos(settings: Settings, queue: Queue, store: Store, schemas: dict[str, A
     def retrieve(owner: Asker, video_id: Id, response: Response) -> Video:
         """A video: how far it is, and what became of it."""
         _poll(response)
-        return _video(found(owner, video_id))
+        return video(found(owner, video_id))
 
     @router.delete("/{video_id}")
     def delete(owner: Asker, video_id: Id) -> Deleted:
@@ -369,11 +418,11 @@ def _videos(settings: Settings, queue: Queue, store: Store, schemas: dict[str, A
         _poll(response)
         if (job := queue.cancel(owner.name, video_id)) is None:
             raise Refusal(404, "not_found", f"there is no video {video_id}", "video_id")
-        return _video(job)
+        return video(job)
 
     @router.get("/{video_id}/events", response_class=EventSourceResponse)
     async def events(owner: Asker, video_id: Id) -> AsyncIterator[ServerSentEvent]:
-        """`progress` whenever it moves, `preview` with a picture of what emerges, then `completed` or `failed`."""
+        """`progress` whenever it moves, `preview` with frames of what emerges, then `completed` or `failed`."""
         before, shown = None, 0.0
         while (job := await run_in_threadpool(queue.get, owner.name, video_id)) is not None:
             if job.status == "in_progress":
@@ -382,16 +431,55 @@ def _videos(settings: Settings, queue: Queue, store: Store, schemas: dict[str, A
                     shown = path.stat().st_mtime
                     picture = base64.b64encode(path.read_bytes()).decode()
                     yield ServerSentEvent(event="preview", data={"image_url": f"data:image/webp;base64,{picture}"})
-            if (job.status, job.progress) != before:
-                before = job.status, job.progress
+            told = await run_in_threadpool(video, job)
+            if (told.status, told.progress, told.queue_position) != before:
+                before = told.status, told.progress, told.queue_position
                 name = job.status if job.finished is not None else "progress"
-                yield ServerSentEvent(event=name, data=_video(job).model_dump())
+                yield ServerSentEvent(event=name, data=told.model_dump())
             if job.finished is not None:
                 return
             await asyncio.sleep(LOOK_EVERY)
         yield ServerSentEvent(event="failed", data={"id": video_id, "error": {"code": "not_found"}})
 
     return router
+
+
+def _models(settings: Settings) -> APIRouter:
+    folder = settings.model or DEFAULT
+    transformer, limits = read_description(folder).transformer, settings.limits
+    sizes = {f"{size[0]}x{size[1]}": fitted_size(size, limits.pixels) for size in COMMON_SIZES}
+    card = ModelCard(
+        id=folder.name,
+        created=int((folder / "model.json").stat().st_mtime),
+        fps=settings.fps,
+        seconds=min(limits.seconds, limits.frames / settings.fps),
+        steps=limits.steps,
+        sizes={size: f"{width}x{height}" for size, (width, height) in sizes.items()},
+        actions=list(transformer.actions) if transformer else [],
+    )
+    router = APIRouter(prefix="/v1/models", responses=REFUSED, dependencies=[Depends(_authorize(settings))])
+
+    @router.get("")
+    def list_models() -> ModelList:
+        """The one model of this server."""
+        return ModelList(data=[card])
+
+    return router
+
+
+def _page(
+    queue: Queue, owner: str, after: str | None, limit: int, newest_first: bool, words: list[str]
+) -> tuple[list[Job], bool]:
+    """As Queue.page, of the jobs whose prompts have all the words. Prompts are read here, so that SQL needs no JSON."""
+    if not words:
+        return queue.page(owner, after=after, limit=limit, newest_first=newest_first)
+    found: list[Job] = []
+    more = True
+    while more and len(found) <= limit:
+        jobs, more = queue.page(owner, after=after, limit=100, newest_first=newest_first)
+        found += [job for job in jobs if all(word in str(job.request["prompt"]).casefold() for word in words)]
+        after = jobs[-1].id if jobs else after
+    return found[:limit], len(found) > limit
 
 
 def _machine(queue: Queue) -> APIRouter:
@@ -475,9 +563,10 @@ def _checked(verb: str, arguments: dict[str, Any], body: Body, settings: Setting
     }
 
 
-def _video(job: Job) -> Video:
+def _video(job: Job, queue: Queue) -> Video:
     asked = job.request
-    done = job.status == "completed"
+    done, making = job.status == "completed", job.status == "in_progress" and job.progress and job.started
+    took = max(0.0, queue.clock() - (job.started or 0))
     return Video(
         id=job.id,
         status=job.status,
@@ -487,6 +576,8 @@ def _video(job: Job) -> Video:
         expires_at=int(job.expires) if done and job.expires else None,
         error=VideoError(code=job.error_code, message=job.error_message or "") if job.error_code else None,
         seed=asked["sampling"]["seed"],
+        queue_position=queue.ahead(job) if job.status == "queued" else None,
+        seconds_left=round(took * (100 - job.progress) / job.progress, 1) if making else None,
         **{
             name: asked[name]
             for name in (

@@ -95,6 +95,7 @@ class Job:
     token: str | None
     cancelled: bool
     created: float
+    started: float | None
     finished: float | None
     expires: float | None
     error_code: str | None
@@ -266,6 +267,18 @@ class Queue:
                 **place,
             )
         return [_job(row) for row in rows[:limit]], len(rows) > limit
+
+    def ahead(self, job: Job) -> int:
+        """How many jobs are made or wait before this one, by priority and time; turns between owners may change it."""
+        with self._transaction(write=False) as run:
+            rows = run(
+                "SELECT COUNT(*) AS number FROM jobs AS mine, jobs AS other WHERE mine.id = :id "
+                "AND other.id <> mine.id AND other.finished IS NULL AND (other.status = 'in_progress' "
+                "OR other.priority > mine.priority "
+                "OR (other.priority = mine.priority AND other.created < mine.created))",
+                id=job.id,
+            )
+        return int(rows[0]["number"])
 
     def delete(self, owner: str, id: str) -> bool:
         """Forget a finished job, its idempotency key too. False when there is none."""

@@ -35,11 +35,11 @@ from patchworld.serve.settings import Settings
 from patchworld.serve.store import MASTER, PREVIEW, VARIANTS, Store
 from patchworld.vae import preview
 from patchworld.verbs import VERBS
-from patchworld.video import Clip, Writer, contact_sheet, read, resize
+from patchworld.video import Clip, Writer, read, resize
 from patchworld.video.sheet import evenly
 
 IDLE = 0.2  # seconds between looks at an empty queue
-PREVIEW_EVERY = 1.0  # seconds
+PREVIEW_EVERY = 0.5  # seconds
 SHEET_COLUMNS, SHEET_PIXELS = 8, 256 * 256  # frames of a sprite sheet, and their size
 
 log = logging.getLogger(__name__)
@@ -168,8 +168,8 @@ def make(model: Model, store: Store, job: Job, heart: Heart, settings: Settings)
         heart.check()
         if time.monotonic() - shown > PREVIEW_EVERY and not settings.moderation:  # it would show what is not yet seen
             frames = preview(model.autoencoder, latent)
-            latents = Clip(frames.repeat(8, 1).repeat(8, 2), max(0.1, canvas.fps / model.autoencoder.grid.time), served)
-            contact_sheet(latents, store.file(job, PREVIEW), largest=128)
+            tiles = frames[evenly(len(frames), SHEET_COLUMNS)].repeat(8, 1).repeat(8, 2)
+            _strip(tiles, served).save(store.file(job, PREVIEW))
             shown = time.monotonic()
 
     kept = evenly(canvas.frames, SHEET_COLUMNS)
@@ -187,7 +187,12 @@ def make(model: Model, store: Store, job: Job, heart: Heart, settings: Settings)
                 chosen.append(frame)
     Clip(chosen[0][None], canvas.fps, served).save(store.file(job, VARIANTS["thumbnail"][0]))
     tiles = resize(Clip(np.stack(chosen), canvas.fps), fitted_size(canvas.size, SHEET_PIXELS))
-    Clip(np.hstack(list(tiles.frames))[None], canvas.fps, served).save(store.file(job, VARIANTS["spritesheet"][0]))
+    _strip(tiles.frames, served).save(store.file(job, VARIANTS["spritesheet"][0]))
+
+
+def _strip(frames: np.ndarray, recipe: dict[str, Any]) -> Clip:
+    """Frames side by side, as one picture, marked by its `recipe`."""
+    return Clip(np.hstack(list(frames))[None], 1.0, recipe)
 
 
 def plan(request: dict[str, Any], folder: Path) -> tuple[Canvas, Sampling]:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from PIL import Image
-from serving import ANN
+from serving import ANN, Server, settings_in
 from websockets.sync.client import connect
 
 

@@ -38,3 +38,13 @@ def test_a_change_in_one_span_changes_no_other(dtype):
     after = span_attention(q, k, v, Q_LENGTHS, K_LENGTHS)
     changed = (before != after).flatten(1).any(1)
     assert changed.nonzero().flatten().tolist() == [5, 6, 7, 8, 9]
+
+
+def test_without_gradients_a_span_is_the_same_bit_for_bit_alone_and_among_others():
+    q_lengths, k_lengths = (80, 80, 80, 16, 16), (88, 101, 93, 24, 19)
+    draw = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(sum(n), 2, 32, generator=draw).bfloat16() for n in (q_lengths, k_lengths, k_lengths))
+    packed = span_attention(q, k, v, q_lengths, k_lengths).split(q_lengths)
+    parts = zip(q.split(q_lengths), k.split(k_lengths), v.split(k_lengths), strict=True)
+    for among, part in zip(packed, parts, strict=True):
+        assert torch.equal(among, span_attention(*part, part[0].shape[:1], part[1].shape[:1]))

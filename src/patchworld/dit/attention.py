@@ -54,6 +54,9 @@ class _MatmulAttention(torch.autograd.Function):
     With P = softmax(QK'/sqrt(k)), O = PV and D = rowsum(P * dO V'):
     dV = P'dO, dS = P * (dO V' - D), dQ = dS K / sqrt(k), dK = dS'Q / sqrt(k)  (Dao et al. 2022, section B.2).
     P of short spans is kept for the backward pass, P of long ones is computed again.
+
+    Without gradients, spans share a group only if nothing has to be padded: sums over longer rows have another order,
+    and what a model dreams must not depend on what else is in the pack.
     """
 
     @staticmethod
@@ -61,7 +64,7 @@ class _MatmulAttention(torch.autograd.Function):
         q = q * q.shape[-1] ** -0.5  # one pass over the queries is cheaper than one over the scores
         out = torch.empty_like(q)
         kept = []
-        for group in _groups(q_lengths, k_lengths):
+        for group in _groups(q_lengths, k_lengths, padded=any(ctx.needs_input_grad)):
             weights = group.weights(q, k)
             out[group.queries] = group.join(torch.bmm(weights, group.gather(v)))
             kept.append(weights if any(ctx.needs_input_grad) and weights.shape[-1] <= MOST_KEYS_KEPT else None)
@@ -73,7 +76,7 @@ class _MatmulAttention(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple:
         q, k, v, *kept = ctx.saved_tensors
         dq, dk, dv = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
-        for group, weights in zip(_groups(*ctx.lengths), kept, strict=True):
+        for group, weights in zip(_groups(*ctx.lengths, padded=True), kept, strict=True):
             weights = group.weights(q, k) if weights is None else weights
             g = group.split(grads[0])
             dv[group.keys] += group.scatter(torch.bmm(weights.mT, g))
@@ -127,12 +130,17 @@ class _Group:
 
 
 @lru_cache(maxsize=8)
-def _groups(q_lengths: tuple[int, ...], k_lengths: tuple[int, ...]) -> list[_Group]:
-    """The spans of a pack in groups; a span with many queries becomes several groups, each with some of them."""
+def _groups(q_lengths: tuple[int, ...], k_lengths: tuple[int, ...], padded: bool) -> list[_Group]:
+    """The spans of a pack in groups; a span with many queries becomes several groups, each with some of them.
+
+    padded: whether spans with different numbers of keys may share a group.
+    """
     groups, span, q_start, k_start = [], 0, 0, 0
     while span < len(q_lengths):
         length, stop = q_lengths[span], span + 1
         while stop < len(q_lengths) and q_lengths[stop] == length and (stop + 1 - span) * length <= QUERIES_AT_ONCE:
+            if k_lengths[stop] != k_lengths[span] and not padded:
+                break
             stop += 1
         counts = torch.tensor(k_lengths[span:stop])
         num, longest, total = stop - span, int(counts.max()), int(counts.sum())

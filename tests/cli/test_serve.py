@@ -15,7 +15,9 @@ import pytest
         (("--moderation", "./missing.py"), "moderation=./missing.py is no program"),
         (("--moderation", "'open"), "--moderation: no closing quotation in ''open'"),
         (("--moderation", " "), "--moderation is empty"),
-        (("--workers", "0"), "workers=0"),
+        (("--workers", "257"), "workers=257"),
+        (("--queue", "mysql://root@here"), "is no database that is known"),
+        (("--batch", "0"), "batch=0"),
         (("--pixels", "-1"), "pixels=-1"),
     ],
 )

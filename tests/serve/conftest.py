@@ -1,6 +1,12 @@
-"""Servers that several tests ask."""
+"""Servers that several tests ask, and databases that they put jobs into."""
 
+import os
+import shutil
+import subprocess
+import tempfile
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -32,3 +38,52 @@ def world(tiny_model, tmp_path):
     save(replace(tiny_model, denoiser=denoiser), tmp_path / "model")
     with Server(settings_in(tmp_path / "served", model=tmp_path / "model"), None, working=False) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """The address of a PostgreSQL of one's own, which ends with the tests."""
+    psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed: pip install -e '.[postgres]'")
+    found = [shutil.which("initdb"), *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb")))]
+    if not (initdb := next(filter(None, found), None)):
+        pytest.skip("no initdb here: install PostgreSQL, such as Debian's package postgresql")
+    programs = Path(initdb).resolve().parent
+    folder = tempfile.mkdtemp(prefix="patchworld-postgres-")
+    user = {}
+    if hasattr(os, "geteuid") and os.geteuid() == 0:  # which PostgreSQL refuses to run as
+        user = {"user": "nobody", "extra_groups": []}
+        shutil.chown(folder, "nobody")
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder, **user}
+    try:
+        cluster = ["-D", f"{folder}/data", "-U", "patchworld", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+        subprocess.run([programs / "initdb", *cluster], check=True, **quiet)
+        options = ["-D", f"{folder}/data", "-k", folder, "-c", "listen_addresses=", "-F"]
+        server = subprocess.Popen([programs / "postgres", *options], **quiet)
+        address = f"postgresql://patchworld@/postgres?host={folder}"
+        try:
+            for _ in range(600):
+                try:
+                    psycopg.connect(address).close()
+                    break
+                except psycopg.OperationalError:
+                    time.sleep(0.1)
+            yield address
+        finally:
+            server.terminate()
+            server.wait()
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request, tmp_path):
+    """An empty database: a file, or an address."""
+    if request.param == "sqlite":
+        yield tmp_path / "jobs.db"
+        return
+    import psycopg
+
+    address = request.getfixturevalue("postgres")
+    with psycopg.connect(address) as connection:
+        connection.execute("DROP TABLE IF EXISTS jobs")
+    yield address

@@ -166,6 +166,10 @@ def test_what_others_own_is_not_there_and_no_key_opens_nothing(server, other, ma
         assert post(server, path, {"prompt": "x"}, key=BOB)[0] == 404
     body = {"prompt": "x", "video": {"id": made.id}}
     assert post(server, "/edits", body, key=BOB)[0] == 404
+    events = f"{server.url}/v1/videos/{made.id}/events"
+    with pytest.raises(urllib.error.HTTPError, match="404") as refused:
+        urllib.request.urlopen(urllib.request.Request(events, headers={"Authorization": f"Bearer {BOB}"}))
+    refused.value.close()
     with pytest.raises(openai.AuthenticationError, match="API key"):
         openai.OpenAI(api_key="wrong", base_url=f"{server.url}/v1").videos.list()
 
@@ -242,7 +246,8 @@ def test_cancel_and_limits_of_a_server_that_is_busy(idle):
     assert (status, answer["error"]["code"], answer["error"]["type"]) == (429, "queue_full", "rate_limit_error")
     assert post(idle, "", body, key=BOB)[0] == 200
     id = videos[0][1]["id"]
-    assert post(idle, f"/{videos[1][1]['id']}/remix", {"prompt": "y"})[1]["error"]["code"] == "not_ready"
+    status, answer = post(idle, f"/{videos[1][1]['id']}/remix", {"prompt": "y"})
+    assert (status, answer["error"]["code"]) == (409, "not_ready")
     assert post(idle, f"/{id}/cancel", {})[1]["error"]["code"] == "cancelled"
     assert post(idle, "", body)[0] == 200
 
@@ -369,6 +374,16 @@ def test_health_metrics_and_the_document(server):
     assert schema["required"] == ["prompt"]
     form = document["paths"]["/v1/videos/edits"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert {"type": "string", "format": "binary"} in form["properties"]["video"]["anyOf"]
+    assert '"null"' not in json.dumps(form)
+    paths = document["paths"]
+    required = [paths[f"/v1/videos{path}"]["post"]["requestBody"]["required"] for path in ("", "/loop")]
+    assert required == [True, False]
+    assert (paths["/healthz"]["get"]["security"], document["security"]) == ([], [{"key": []}])
+    answers = paths["/v1/videos/{video_id}/events"]["get"]["responses"]
+    assert [list(answers[status]["content"]) for status in ("200", "401")] == [
+        ["text/event-stream"],
+        ["application/json"],
+    ]
     text = texts["openapi.json"]
     for name in {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}:
         assert name in document["components"]["schemas"], name

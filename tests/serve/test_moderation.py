@@ -25,7 +25,7 @@ REQUEST = {
         "mask": {"input": "input-2.mkv"},
     },
 }
-JOB = Job("video_1", "ann", REQUEST, "in_progress", 0, 1, "token", False, 0.0, None, None, None, None, 0)
+JOB = Job("video_1", "ann", REQUEST, "in_progress", 0, 1, "token", False, 0.0, 0.0, None, None, None, None, 0)
 
 # Blocks forbidden words at once, and what was made of a secret one; writes down what it was asked.
 PROGRAM = """

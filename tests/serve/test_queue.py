@@ -5,13 +5,15 @@ import os
 import random
 import signal
 import sqlite3
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from patchworld.errors import RunError
+from patchworld.errors import InputError, RunError
+from patchworld.serve.database import Unreachable
 from patchworld.serve.queue import Conflict, Full, Queue
 
 
@@ -30,8 +32,22 @@ def clock():
 
 
 @pytest.fixture
-def queue(tmp_path, clock):
-    return Queue(tmp_path / "jobs.db", lease=10, attempts=3, keep=100, clock=clock)
+def opened(place):
+    """Opens queues on the same database."""
+    queues = []
+
+    def open_one(**settings):
+        queues.append(Queue(place, **settings))
+        return queues[-1]
+
+    yield open_one
+    for queue in queues:
+        queue.close()
+
+
+@pytest.fixture
+def queue(opened, clock):
+    return opened(lease=10, attempts=3, keep=100, clock=clock)
 
 
 def test_a_job_goes_from_queued_to_completed(queue):
@@ -135,12 +151,12 @@ def test_who_runs_fewer_jobs_is_next(queue):
     assert [queue.claim().owner for _ in range(4)] == ["ann", "bob", "ann", "bob"]
 
 
-def test_one_key_makes_one_job_whoever_asks_how_often(tmp_path):
-    queue = Queue(tmp_path / "jobs.db")
+def test_one_key_makes_one_job_whoever_asks_how_often(opened):
+    queue = opened()
     with ThreadPoolExecutor(16) as pool:
         jobs = list(pool.map(lambda _: queue.submit("ann", {"prompt": "a"}, idempotency_key="k"), range(60)))
     assert len({job.id for job in jobs}) == 1
-    reopened = Queue(tmp_path / "jobs.db")
+    reopened = opened()
     assert reopened.submit("ann", {"prompt": "a"}, idempotency_key="k").id == jobs[0].id
     assert reopened.counts()["queued"] == 1
     with pytest.raises(Conflict):
@@ -206,18 +222,82 @@ def test_the_end_of_a_job_is_told_until_it_was_heard(queue, clock):
 def test_a_full_disk_is_one_clear_error_and_the_queue_goes_on_when_there_is_space(tmp_path):
     queue = Queue(tmp_path / "jobs.db")
     kept = queue.submit("ann", {})
-    pages = queue._connection().execute("PRAGMA page_count").fetchone()[0]
-    queue._connection().execute(f"PRAGMA max_page_count = {pages}")
+    pages = queue.database.connection().execute("PRAGMA page_count").fetchone()[0]
+    queue.database.connection().execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(RunError, match="full; free some space"):
         queue.submit("ann", {"prompt": "x" * 200_000})
     assert queue.get("ann", kept.id) is not None
-    queue._connection().execute("PRAGMA max_page_count = 100000")
+    queue.database.connection().execute("PRAGMA max_page_count = 100000")
     queue.submit("ann", {"prompt": "x" * 1000})
 
 
-def _work(path, folder):
+def test_who_decides_is_alone_while_they_do(opened):
+    """Between what is read and what is written nobody else decides, or two would have the last place, or one job."""
+    reading, go_on = threading.Event(), threading.Event()
+
+    def slowly(*_):
+        reading.set()
+        go_on.wait(30)
+        return True
+
+    first, second = opened(), opened(clock=lambda: time.time())
+    slow = opened(clock=lambda: slowly() and time.time())  # asked for between counting and inserting
+    with ThreadPoolExecutor(2) as pool:
+        mine = pool.submit(slow.submit, "ann", {}, most=1)
+        assert reading.wait(30)
+        other = pool.submit(second.submit, "ann", {}, most=1)
+        time.sleep(0.3)
+        assert not other.done()
+        go_on.set()
+        assert mine.result(30).status == "queued"
+        with pytest.raises(Full):
+            other.result(30)
+        reading.clear()
+        go_on.clear()
+        mine = pool.submit(first.claim, slowly)
+        assert reading.wait(30)
+        other = pool.submit(second.claim)
+        time.sleep(0.3)
+        go_on.set()
+        assert [mine.result(30) is None, other.result(30) is None] == [False, True]
+
+
+def test_a_worker_that_does_not_take_what_is_next_leaves_it_next(queue, clock):
+    first, second = queue.submit("ann", {"number": 1}), queue.submit("ann", {"number": 2})
+    clock.now += 5
+    seen = []
+    assert queue.claim(lambda job, waited: seen.append((job.id, round(waited)))) is None
+    assert seen == [(first.id, 5)]
+    assert [queue.claim().id, queue.claim().id] == [first.id, second.id]
+
+
+def test_a_database_that_is_not_there_is_one_clear_error(tmp_path, monkeypatch):
+    pytest.importorskip("psycopg_pool")
+    monkeypatch.setattr("patchworld.serve.database.PATIENCE", 0.5)
+    with pytest.raises(Unreachable, match="PostgreSQL does not answer"):
+        Queue(f"postgresql://nobody@/none?host={tmp_path}")
+    with pytest.raises(InputError, match="mysql://… is no database that is known"):
+        Queue("mysql://root:secret@here/jobs")
+    with pytest.raises(InputError, match="cannot be read") as found:
+        Queue("postgresql://ann:secret@here/jobs?nonsense=1")
+    assert "secret" not in str(found.value)
+
+
+@pytest.mark.parametrize("place", ["postgres"], indirect=True)
+def test_a_server_that_comes_back_is_used_again(opened):
+    queue = opened()
+    job = queue.submit("ann", {})
+    with queue.database.transaction() as run:
+        run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query <> ''")
+    with pytest.raises(Unreachable), queue.database.transaction() as run:
+        run("SELECT pg_terminate_backend(pg_backend_pid())")
+    assert queue.get("ann", job.id) == job
+    assert abs(job.created - time.time()) < 60
+
+
+def _work(place, folder):
     """A worker as short as can be: files first, then the commit."""
-    queue = Queue(path, lease=0.4, attempts=1000)
+    queue = Queue(place, lease=0.4, attempts=1000)
     while True:
         if (job := queue.claim()) is None:
             time.sleep(0.01)
@@ -239,12 +319,12 @@ def test_how_many_jobs_are_before_one(tmp_path):
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
-def test_every_job_is_completed_exactly_once_though_workers_are_killed(tmp_path):
-    path, number, kills = tmp_path / "jobs.db", 20, 12
-    queue = Queue(path, lease=0.4, attempts=1000)
+def test_every_job_is_completed_exactly_once_though_workers_are_killed(place, tmp_path):
+    number, kills = 20, 12
+    queue = Queue(place, lease=0.4, attempts=1000)
     ids = [queue.submit(f"owner {k % 3}", {"number": k}).id for k in range(number)]
     spawn = multiprocessing.get_context("fork")
-    workers = [spawn.Process(target=_work, args=(path, tmp_path), daemon=True) for _ in range(2)]
+    workers = [spawn.Process(target=_work, args=(place, tmp_path), daemon=True) for _ in range(2)]
     for worker in workers:
         worker.start()
     random.seed(0)
@@ -256,7 +336,7 @@ def test_every_job_is_completed_exactly_once_though_workers_are_killed(tmp_path)
                 victim = random.randrange(2)
                 os.kill(workers[victim].pid, signal.SIGKILL)
                 workers[victim].join()
-                workers[victim] = spawn.Process(target=_work, args=(path, tmp_path), daemon=True)
+                workers[victim] = spawn.Process(target=_work, args=(place, tmp_path), daemon=True)
                 workers[victim].start()
                 kills -= 1
     finally:
@@ -268,4 +348,6 @@ def test_every_job_is_completed_exactly_once_though_workers_are_killed(tmp_path)
         assert Path(tmp_path / f"{id}.{queue.find(id).token}").read_text() == "made"
     told = (tmp_path / "completed").read_text().split()
     assert len(told) == len(set(told))
-    assert sqlite3.connect(path).execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    queue.close()
+    if isinstance(place, Path):
+        assert sqlite3.connect(place).execute("PRAGMA integrity_check").fetchone() == ("ok",)

@@ -1,25 +1,38 @@
 """Workers as processes: killed, told to go, cancelled, and left by their server."""
 
+import math
 import signal
 import subprocess
 import sys
+import threading
 import time
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from serving import settings_in
 
+from patchworld.batching import Batch
 from patchworld.model import save
 from patchworld.serve.store import MASTER, VARIANTS, Store
-from patchworld.serve.worker import open_queue
+from patchworld.serve.worker import open_queue, plan, tokens, work
+from patchworld.shapes import Grid
 from patchworld.video import read
 
 LONG = {
     "verb": "generate",
     "arguments": {"prompt": "a red ball", "frames": 64, "size": [32, 32], "fps": 4.0},
     "negative": "",
+    "frames": 64,
+    "size": "32x32",
     "sampling": {"seed": 3, "steps": 200, "guidance": 3.0},
 }
-SHORT = {**LONG, "arguments": {**LONG["arguments"], "frames": 4}, "sampling": {**LONG["sampling"], "steps": 1}}
+SHORT = {
+    **LONG,
+    "frames": 4,
+    "arguments": {**LONG["arguments"], "frames": 4},
+    "sampling": {**LONG["sampling"], "steps": 1},
+}
 
 
 @pytest.fixture
@@ -80,9 +93,67 @@ def test_a_job_outlives_its_workers_and_the_sweep_leaves_only_its_files(settings
     assert list(store.job_folder(long).iterdir()) == []
 
 
-def test_a_full_disk_fails_the_job_and_is_said(settings, tiny_model, monkeypatch):
-    import threading
+def test_small_jobs_are_dreamed_at_once_and_each_is_what_it_is_alone(tiny_model, settings):
+    queue, store, leaving = open_queue(settings), Store(settings.folder), threading.Event()
+    asked = [{**SHORT, "sampling": {"seed": seed, "steps": 40, "guidance": 3.0}} for seed in range(4)]
+    ids = [submit(queue, store, request) for request in asked]
+    stopped = submit(queue, store, LONG)
+    worker = threading.Thread(target=work, args=(tiny_model, settings, leaving))
+    worker.start()
+    try:
+        most = 0
+        while not all(queue.find(id).finished for id in ids):
+            most = max(most, queue.counts()["in_progress"])
+            time.sleep(0.01)
+        queue.cancel("ann", stopped)
+        until(lambda: queue.find(stopped).finished)
+    finally:
+        leaving.set()
+        worker.join()
+    assert most > 2
+    assert queue.find(stopped).error_code == "cancelled"
+    for id, request in zip(ids, asked, strict=True):
+        done = queue.find(id)
+        assert (done.status, done.attempts) == ("completed", 1)
+        alone = tiny_model.dream(*plan(request, settings.folder))
+        assert np.array_equal(read(store.file(done, MASTER)).frames, alone.frames)
 
+
+def test_a_job_takes_the_tokens_of_its_largest_window_and_one_that_was_tried_before_takes_all(settings):
+    queue = open_queue(settings)
+    job = queue.submit("ann", {**SHORT, "frames": 17, "size": "64x48"})
+    assert tokens(job, Grid(4, 16), 0) == 5 * 4 * 3
+    long = replace(job, request={**job.request, "frames": 1000})
+    assert tokens(long, Grid(4, 16), 0) == 17 * 4 * 3
+    assert tokens(job, Grid(4, 16), 1) == math.inf
+
+
+def test_a_busy_worker_leaves_what_is_large_or_was_tried_before(tiny_model, settings, monkeypatch):
+    """Six jobs of one token frame in packs of three; one had a worker that died."""
+    queue, taken = open_queue(settings), []
+    for _ in range(6):
+        queue.submit("ann", {**SHORT, "frames": 1})
+    queue.fail(queue.claim(), "server_error", "once", retry=True)
+    leaving, together = threading.Event(), []
+
+    def do(batch, queue, store, job, leaving, settings):
+        together.append(job)
+        taken.append((job.attempts, len(together)))
+        time.sleep(0.5)
+        together.remove(job)
+        queue.complete(job)
+
+    monkeypatch.setattr("patchworld.serve.worker.do", do)
+    worker = threading.Thread(target=work, args=(tiny_model, settings.model_copy(update={"batch": 3 * 4}), leaving))
+    worker.start()
+    until(lambda: queue.counts()["completed"] == 6)
+    leaving.set()
+    worker.join()
+    assert max(number for _, number in taken) == 3
+    assert [number for attempts, number in taken if attempts > 1] == [1]
+
+
+def test_a_full_disk_fails_the_job_and_is_said(settings, tiny_model, monkeypatch):
     from patchworld.errors import RunError
     from patchworld.serve import worker
 
@@ -100,11 +171,11 @@ def test_a_full_disk_fails_the_job_and_is_said(settings, tiny_model, monkeypatch
             pass
 
     monkeypatch.setattr(worker, "Writer", Full)
-    worker.do(tiny_model, queue, store, queue.claim(), threading.Event(), settings)
+    worker.do(Batch(tiny_model), queue, store, queue.claim(), threading.Event(), settings)
     failed = queue.find(id)
     assert (failed.status, failed.error_code) == ("failed", "storage_full")
     assert str(settings.folder) not in failed.error_message
     monkeypatch.undo()
     again = submit(queue, store, SHORT)
-    worker.do(tiny_model, queue, store, queue.claim(), threading.Event(), settings)
+    worker.do(Batch(tiny_model), queue, store, queue.claim(), threading.Event(), settings)
     assert queue.find(again).status == "completed"

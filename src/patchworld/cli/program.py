@@ -15,6 +15,7 @@ from patchworld.cli import (
     data,
     doctor,
     generate,
+    loadtest,
     merge,
     reconstruct,
     replay,
@@ -109,6 +110,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         train,
         score,
         doctor,
+        loadtest,
         merge,
     ):
         command.add(commands)

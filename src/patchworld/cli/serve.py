@@ -11,7 +11,8 @@ from patchworld.errors import missing_extra
 
 HELP = """Clients of the Videos API work unmodified: OPENAI_BASE_URL=http://127.0.0.1:8000/v1
 Keys are a file like {"ann": {"key": "at least 16 letters", "priority": 0}}. The secret of the webhook is read from the
-environment variable PATCHWORLD_WEBHOOK_SECRET. See docs/serving.md.
+environment variable PATCHWORLD_WEBHOOK_SECRET, the password of PostgreSQL from PGPASSWORD or ~/.pgpass. See
+docs/serving.md.
 
 example: patchworld serve --folder videos"""
 
@@ -24,7 +25,13 @@ def add(commands: Any) -> None:
     add_model(serve)
     serve.add_argument("--host", default="127.0.0.1", metavar="HOST", help="default 127.0.0.1: this machine alone")
     serve.add_argument("--port", type=int, default=8000, metavar="N", help="default 8000")
-    serve.add_argument("--workers", type=int, default=1, metavar="N", help="processes that dream; default 1")
+    serve.add_argument("--workers", type=int, default=1, metavar="N", help="processes that dream, or 0; default 1")
+    serve.add_argument(
+        "--queue", metavar="URL", help="postgresql://user@host/name: jobs of several machines, which share the folder"
+    )
+    serve.add_argument(
+        "--batch", type=int, default=512, metavar="N", help="tokens of jobs that are dreamed in one pack; default 512"
+    )
     serve.add_argument("--keys", type=Path, metavar="FILE", help="API keys and their owners")
     serve.add_argument("--webhook", metavar="URL", help="where the end of each job is told, signed")
     serve.add_argument(
@@ -72,6 +79,8 @@ def _serve(options: argparse.Namespace) -> str:
     try:
         settings = Settings(
             folder=options.folder.absolute(),
+            queue=options.queue,
+            batch=options.batch,
             model=options.model.absolute() if options.model else None,
             keys=read_keys(options.keys) if options.keys else {},
             limits=Limits(**{name: value for name, value in named.items() if value is not None}),
@@ -82,8 +91,8 @@ def _serve(options: argparse.Namespace) -> str:
         )
     except ValidationError as error:
         raise InputError(first_problem(error)) from None
-    if not 1 <= options.workers <= 256:
-        raise InputError(f"workers={options.workers} is out of range: use 1 to 256")
+    if not 0 <= options.workers <= 256:
+        raise InputError(f"workers={options.workers} is out of range: use 0 to 256")
     log_to_stderr()
     run(settings, host=options.host, port=options.port, workers=options.workers)
     return ""

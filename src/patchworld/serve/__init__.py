@@ -1,10 +1,12 @@
 """A server for the orphaned clients of the Videos API, on one's own machine.
 
 api.py       HTTP: checks a request, puts a job into the queue, tells about it
-body.py       JSON and forms, checked
+body.py       JSON and forms with files, checked
 operations.py  what can be asked for: each request as a verb with its arguments
+problems.py  answers that are errors
 queue.py     jobs that are never lost, in one SQL table
-worker.py    a process that loads the model once and does one job after the other
+database.py  SQLite on one machine, PostgreSQL for several
+worker.py    a process that loads the model once and does jobs, small ones several at once
 store.py     the files of jobs
 upload.py    what strangers send, decoded in a guarded process
 moderation.py  asks the operator's own program, before and after

@@ -6,7 +6,6 @@ inputs are files, then it is a row of the queue, and only then it is answered.
 
 import asyncio
 import base64
-import binascii
 import json
 import secrets
 import shutil
@@ -20,20 +19,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse, PlainTextResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 
 from patchworld import __version__
 from patchworld.denoise import Sampling
-from patchworld.errors import InputError, RunError
 from patchworld.model import DEFAULT, read_description
 from patchworld.serve import operations
-from patchworld.serve.body import BadBody, Parsed, parsed
+from patchworld.serve.body import BadBody, Parsed, parsed, take_upload
 from patchworld.serve.gate import Gate
 from patchworld.serve.operations import (
     OPERATIONS,
@@ -50,41 +46,22 @@ from patchworld.serve.operations import (
 )
 from patchworld.serve.page import page
 from patchworld.serve.play import Player
-from patchworld.serve.queue import Conflict, Full, Job, Queue, new_id
+from patchworld.serve.problems import ErrorAnswer, Refusal, add_problems
+from patchworld.serve.queue import Job, Queue, new_id
 from patchworld.serve.settings import Owner, Settings, owner_of
 from patchworld.serve.store import MASTER, PREVIEW, VARIANTS, Store, copy_file
-from patchworld.serve.upload import decode
 from patchworld.verbs import VERBS
 from patchworld.video import Clip, read
 
 POLL_AFTER = 500  # milliseconds
 LOOK_EVERY = 0.3  # seconds between looks of an event stream
-LARGEST_URL = 20 * 2**20  # letters of a data: URL
 PREFIX = "/v1/videos"
 COMMON_SIZES = ((1280, 720), (720, 1280), (1024, 1024), (1024, 768), (768, 1024), (1792, 768))
 _NOTING = threading.Lock()  # what Python keeps of warnings, it keeps for all threads
 
 
-class Refusal(Exception):
-    """An answer that is an error."""
-
-    def __init__(self, status: int, code: str, message: str, param: str | None = None, **headers: str) -> None:
-        self.status, self.code, self.message, self.param, self.headers = status, code, message, param, headers
-
-
-class Problem(BaseModel):
-    message: str
-    type: str
-    code: str | None = None
-    param: str | None = None
-
-
-class ErrorAnswer(BaseModel):
-    error: Problem
-
-
 REFUSED: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorAnswer} for status in (400, 401, 403, 404, 409, 413, 429, 507)
+    status: {"model": ErrorAnswer} for status in (400, 401, 403, 404, 409, 413, 429, 503, 507)
 }
 
 
@@ -177,7 +154,7 @@ def make_app(settings: Settings, queue: Queue, store: Store, *, public: bool = F
     app.include_router(_machine(queue))
     app.include_router(page())
     app.add_api_websocket_route(f"{PREFIX}/play", Player(settings).play)
-    _add_errors(app)
+    add_problems(app)
     _describe(app, schemas)
     app.add_middleware(Gate, limit=settings.limits.upload, public=public)
     return app
@@ -193,6 +170,13 @@ def _describe(app: FastAPI, schemas: dict[str, Any]) -> None:
             described["components"]["schemas"].update(schemas)
             described["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
             described["security"] = [{"key": []}]
+            for path, operations in described["paths"].items():
+                for operation in operations.values():
+                    if not path.startswith("/v1"):
+                        operation["security"] = []
+                    for status, answer in operation["responses"].items():
+                        if status >= "400" and "content" in answer:  # FastAPI says that of the good answer
+                            answer["content"] = {"application/json": next(iter(answer["content"].values()))}
         return plain()
 
     app.openapi = document  # type: ignore[method-assign]
@@ -223,7 +207,8 @@ def _videos(settings: Settings, queue: Queue, store: Store, schemas: dict[str, A
     def completed(owner: Owner, id: str) -> Job:
         job = found(owner, id)
         if job.status != "completed":
-            raise Refusal(404, "not_ready", f"the video {id} is {job.status}, not completed", "video_id")
+            status = 409 if job.finished is None else 404
+            raise Refusal(status, "not_ready", f"the video {id} is {job.status}, not completed", "video_id")
         return job
 
     @contextmanager
@@ -305,9 +290,9 @@ def _videos(settings: Settings, queue: Queue, store: Store, schemas: dict[str, A
         schemas.update(schema.pop("$defs", {}))
         media = json.dumps({"$ref": "#/components/schemas/Media"})
         file = json.dumps({"type": "string", "format": "binary"})
-        form = json.loads(json.dumps(schema).replace(media, f'{{"anyOf": [{file}, {media}]}}'))
+        form = _without_null(json.loads(json.dumps(schema).replace(media, f'{{"anyOf": [{file}, {media}]}}')))
         content = {"application/json": {"schema": schema}, "multipart/form-data": {"schema": form}}
-        extra = {"requestBody": {"required": True, "content": content}}
+        extra = {"requestBody": {"required": bool(schema.get("required")), "content": content}}
         return router.post(path, response_model=answer, response_model_exclude_none=False, openapi_extra=extra)
 
     @post("", CreateBody, Video)
@@ -420,7 +405,10 @@ def _videos(settings: Settings, queue: Queue, store: Store, schemas: dict[str, A
             raise Refusal(404, "not_found", f"there is no video {video_id}", "video_id")
         return video(job)
 
-    @router.get("/{video_id}/events", response_class=EventSourceResponse)
+    def known(owner: Asker, video_id: Id) -> None:  # before a stream begins, which can no longer say 404
+        found(owner, video_id)
+
+    @router.get("/{video_id}/events", response_class=EventSourceResponse, dependencies=[Depends(known)])
     async def events(owner: Asker, video_id: Id) -> AsyncIterator[ServerSentEvent]:
         """`progress` whenever it moves, `preview` with frames of what emerges, then `completed` or `failed`."""
         before, shown = None, 0.0
@@ -491,7 +479,7 @@ def _machine(queue: Queue) -> APIRouter:
         queue.counts()
         return {"status": "ok", "version": __version__}
 
-    @router.get("/metrics")
+    @router.get("/metrics", response_class=PlainTextResponse)
     def metrics() -> Response:
         """How many jobs there are of each status, for Prometheus."""
         registry = CollectorRegistry()
@@ -503,34 +491,14 @@ def _machine(queue: Queue) -> APIRouter:
     return router
 
 
-def take_upload(media: Media, out: Path, settings: Settings) -> None:
-    """The bytes that a request carries as a lossless file. Raises InputError, MediaError."""
-    if media.file_id is not None:
-        raise BadBody("file_id is not supported, there is no Files API here: send the file itself", "file_id")
-    upload = out.with_suffix(".upload")
-    with open(upload, "wb") as file:
-        if media.file is not None:
-            shutil.copyfileobj(media.file.file, file)
-        else:
-            file.write(data_of_url(media.image_url or ""))
-    limits = settings.limits
-    try:
-        decode(upload, out, frames=limits.frames, pixels=limits.pixels, seconds=limits.decoding)
-    finally:
-        upload.unlink()
-
-
-def data_of_url(url: str) -> bytes:
-    """The bytes of a data: URL. Anything on the network is refused: this server fetches nothing."""
-    head, comma, data = url.partition(",")
-    if not (head.startswith("data:image/") and head.endswith(";base64") and comma):
-        raise BadBody("image_url: this server fetches nothing: send the file, or data:image/png;base64,…", "image_url")
-    if len(url) > LARGEST_URL:
-        raise BadBody(f"image_url: has {len(url)} letters, more than {LARGEST_URL}: send the file", "image_url")
-    try:
-        return base64.b64decode(data, validate=True)
-    except binascii.Error:
-        raise BadBody("image_url: what follows the comma is no base64", "image_url") from None
+def _without_null(schema: Any) -> Any:
+    """A schema without null, which forms cannot say."""
+    if isinstance(schema, list):
+        return [_without_null(part) for part in schema if part != {"type": "null"}]
+    if isinstance(schema, dict):
+        kept = {name: part for name, part in schema.items() if (name, part) != ("default", None)}
+        return {name: _without_null(part) for name, part in kept.items()}
+    return schema
 
 
 def _checked(verb: str, arguments: dict[str, Any], body: Body, settings: Settings) -> dict[str, Any]:
@@ -558,6 +526,7 @@ def _checked(verb: str, arguments: dict[str, Any], body: Body, settings: Setting
         "negative": body.negative,
         "seconds": f"{seconds:g}",
         "size": f"{canvas.size[0]}x{canvas.size[1]}",
+        "frames": canvas.frames,
         "sampling": vars(sampling),
         "notes": [str(note.message) for note in notes if issubclass(note.category, UserWarning)],
     }
@@ -596,53 +565,3 @@ def _video(job: Job, queue: Queue) -> Video:
 
 def _poll(response: Response) -> None:
     response.headers["openai-poll-after-ms"] = str(POLL_AFTER)
-
-
-def _add_errors(app: FastAPI) -> None:
-    """One shape for all errors, without a word about the inside of the server."""
-
-    def answer(status: int, code: str, message: str, param: str | None = None, headers: Any = None) -> JSONResponse:
-        kind = {401: "authentication_error", 429: "rate_limit_error"}.get(
-            status, "server_error" if status >= 500 else "invalid_request_error"
-        )
-        problem = ErrorAnswer(error=Problem(message=message, type=kind, code=code, param=param))
-        return JSONResponse(problem.model_dump(), status, headers)
-
-    @app.exception_handler(Refusal)
-    def refusal(_: Request, error: Refusal) -> Response:
-        return answer(error.status, error.code, error.message, error.param, error.headers)
-
-    @app.exception_handler(InputError)
-    def bad_input(_: Request, error: InputError) -> Response:
-        return answer(400, "invalid_request", str(error), getattr(error, "param", None))
-
-    @app.exception_handler(RequestValidationError)
-    def bad_parameter(_: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
-        place = str(first["loc"][-1])
-        if first["loc"][0] == "path":  # no id that was ever given out
-            return answer(404, "not_found", f"there is no such {place}", place)
-        return answer(400, "invalid_request", f"{place}: {first['msg']}", place)
-
-    @app.exception_handler(Conflict)
-    def conflict(_: Request, error: Conflict) -> Response:
-        return answer(409, "idempotency_conflict", "this Idempotency-Key was used for another request: use a new one")
-
-    @app.exception_handler(Full)
-    def full(_: Request, error: Full) -> Response:
-        message = "as many of your videos wait as may: ask again when one is finished"
-        return answer(429, "queue_full", message, headers={"Retry-After": "5"})
-
-    @app.exception_handler(RunError)
-    @app.exception_handler(OSError)
-    def storage(_: Request, error: Exception) -> Response:
-        return answer(507, "storage_full", "the server cannot write to its disk: try again later")
-
-    @app.exception_handler(HTTPException)
-    def http(_: Request, error: HTTPException) -> Response:
-        code = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(error.status_code, "invalid_request")
-        return answer(error.status_code, code, str(error.detail), headers=error.headers)
-
-    @app.exception_handler(Exception)
-    def anything(_: Request, error: Exception) -> Response:
-        return answer(500, "server_error", "the server made a mistake; it is in its log")

@@ -3,12 +3,16 @@
 A form says `video[id]=…` where JSON says {"video": {"id": …}}, and everything in it is text.
 """
 
+import base64
+import binascii
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fastapi import Request
@@ -17,9 +21,13 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from patchworld.errors import InputError, first_problem
+from patchworld.serve.operations import Media
+from patchworld.serve.settings import Settings
+from patchworld.serve.upload import decode
 
 MOST_FIELDS, MOST_FILES = 200, 8
 LARGEST_FIELD = 30 * 2**20  # bytes, for a data: URL
+LARGEST_URL = 20 * 2**20  # letters of one
 
 
 class BadBody(InputError):
@@ -119,3 +127,33 @@ def _lists(value: Any) -> Any:
     if parts and all(re.fullmatch(r"\d{1,4}", name) for name in parts):
         return [parts[name] for name in sorted(parts, key=int)]
     return parts
+
+
+def take_upload(media: Media, out: Path, settings: Settings) -> None:
+    """The bytes that a request carries as a lossless file. Raises InputError, MediaError."""
+    if media.file_id is not None:
+        raise BadBody("file_id is not supported, there is no Files API here: send the file itself", "file_id")
+    upload = out.with_suffix(".upload")
+    with open(upload, "wb") as file:
+        if media.file is not None:
+            shutil.copyfileobj(media.file.file, file)
+        else:
+            file.write(data_of_url(media.image_url or ""))
+    limits = settings.limits
+    try:
+        decode(upload, out, frames=limits.frames, pixels=limits.pixels, seconds=limits.decoding)
+    finally:
+        upload.unlink()
+
+
+def data_of_url(url: str) -> bytes:
+    """The bytes of a data: URL. Anything on the network is refused: this server fetches nothing."""
+    head, comma, data = url.partition(",")
+    if not (head.startswith("data:image/") and head.endswith(";base64") and comma):
+        raise BadBody("image_url: this server fetches nothing: send the file, or data:image/png;base64,…", "image_url")
+    if len(url) > LARGEST_URL:
+        raise BadBody(f"image_url: has {len(url)} letters, more than {LARGEST_URL}: send the file", "image_url")
+    try:
+        return base64.b64decode(data, validate=True)
+    except binascii.Error:
+        raise BadBody("image_url: what follows the comma is no base64", "image_url") from None

@@ -4,25 +4,20 @@ A worker that claims a job gets it for the time of a lease, with a fresh token, 
 dies the lease runs out and another one may claim the job: the token of the first no longer fits, so whatever it still
 does counts for nothing. A job is committed before anyone is told of it, and its files are there before it is completed.
 
-The SQL is what SQLite and PostgreSQL share, one transaction a call. Only SQLite is connected here.
+The SQL is what SQLite and PostgreSQL share, one transaction a call: see database.py.
 """
 
 import hashlib
 import json
 import secrets
-import sqlite3
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from patchworld.errors import RunError
+from patchworld.serve.database import Rows, Run, open_database
 
 Status = Literal["queued", "in_progress", "completed", "failed"]
-SAFE_WAL = (3, 51, 3)  # SQLite before this may corrupt a database in WAL mode that several processes write
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY,
@@ -53,21 +48,21 @@ CREATE INDEX IF NOT EXISTS jobs_by_status ON jobs (status, due);
 CREATE INDEX IF NOT EXISTS jobs_by_owner ON jobs (owner, created, id);
 """
 # Whoever runs fewest, and among those was served longest ago, is next.
+NEXT = """
+SELECT waiting.* FROM jobs AS waiting JOIN (
+    SELECT owner, SUM(CASE WHEN status = 'in_progress' AND lease >= :now THEN 1 ELSE 0 END) AS running,
+        MAX(started) AS last
+    FROM jobs GROUP BY owner
+) AS others ON others.owner = waiting.owner
+WHERE (waiting.status = 'queued' AND waiting.due <= :now)
+    OR (waiting.status = 'in_progress' AND waiting.lease < :now)
+ORDER BY waiting.priority DESC, others.running, COALESCE(others.last, 0), waiting.created, waiting.id
+LIMIT 1
+"""
 CLAIM = """
 UPDATE jobs SET status = 'in_progress', token = :token, lease = :until, attempts = attempts + 1, started = :now,
     progress = 0
-WHERE id = (
-    SELECT waiting.id FROM jobs AS waiting LEFT JOIN (
-        SELECT owner, SUM(CASE WHEN status = 'in_progress' AND lease >= :now THEN 1 ELSE 0 END) AS running,
-            MAX(started) AS last
-        FROM jobs GROUP BY owner
-    ) AS others ON others.owner = waiting.owner
-    WHERE (waiting.status = 'queued' AND waiting.due <= :now)
-        OR (waiting.status = 'in_progress' AND waiting.lease < :now)
-    ORDER BY waiting.priority DESC, others.running, COALESCE(others.last, 0), waiting.created, waiting.id
-    LIMIT 1
-)
-RETURNING *
+WHERE id = :id RETURNING *
 """
 FINISH = """
 UPDATE jobs SET status = :status, progress = CASE WHEN :status = 'completed' THEN 100 ELSE progress END, lease = NULL,
@@ -112,26 +107,40 @@ class Full(Exception):
 
 
 class Queue:
-    """Jobs in the SQLite file at `path`. An object may be used by several threads, a file by several processes.
+    """Jobs in a SQLite file, or in the database at an address. An object may be used by several threads, the database
+    by several processes.
 
     lease: seconds for which a silent worker keeps a job. attempts: how often a job is tried before it fails.
-    keep: seconds for which a finished job and its files are kept. clock: seconds since 1970, the same for all.
+    keep: seconds for which a finished job and its files are kept. clock: seconds since 1970; default the database's,
+    which is the same for all.
     """
 
     def __init__(
         self,
-        path: str | Path,
+        place: str | Path,
         *,
         lease: float = 30.0,
         attempts: int = 5,
         keep: float = 86_400.0,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
-        self.path, self.lease, self.attempts, self.keep, self.clock = str(path), lease, attempts, keep, clock
-        self._local = threading.local()
-        with self._transaction() as run:
-            for statement in filter(str.strip, SCHEMA.split(";")):
-                run(statement)
+        self.database = open_database(place)
+        self.lease, self.attempts, self.keep, self._clock = lease, attempts, keep, clock
+        try:
+            with self.database.transaction(decides=True) as run:
+                for statement in filter(str.strip, SCHEMA.split(";")):
+                    run(statement)
+        except BaseException:
+            self.database.close()
+            raise
+
+    def close(self) -> None:
+        self.database.close()
+
+    def clock(self) -> float:
+        """Seconds since 1970, as the times of jobs are."""
+        with self.database.transaction(write=False) as run:
+            return self._now(run)
 
     def submit(
         self,
@@ -153,7 +162,7 @@ class Queue:
         """
         text = json.dumps(request, sort_keys=True, allow_nan=False)
         fingerprint = fingerprint or hashlib.sha256(text.encode()).hexdigest()
-        with self._transaction() as run:
+        with self.database.transaction(decides=True) as run:
             if idempotency_key is not None and (found := _again(run, owner, idempotency_key, fingerprint)):
                 return found
             if most is not None and _count_unfinished(run, owner) >= most:
@@ -165,7 +174,7 @@ class Queue:
                 owner=owner,
                 request=text,
                 priority=priority,
-                now=self.clock(),
+                now=self._now(run),
                 key=idempotency_key,
                 fingerprint=fingerprint,
                 tell=int(tell),
@@ -174,31 +183,38 @@ class Queue:
 
     def again(self, owner: str, idempotency_key: str, fingerprint: str) -> Job | None:
         """The job that this key made, if any. Raises Conflict as `submit`."""
-        with self._transaction(write=False) as run:
+        with self.database.transaction(write=False) as run:
             return _again(run, owner, idempotency_key, fingerprint)
 
-    def claim(self) -> Job | None:
-        """The next job, with a lease and a new token; None when there is nothing to do."""
-        now = self.clock()
-        with self._transaction(write=False) as run:
+    def claim(self, takes: Callable[[Job, float], bool] = lambda job, waited: True) -> Job | None:
+        """The next job, with a lease and a new token; None when there is nothing to do.
+
+        takes: whether the worker wants the job that is next and has waited for so many seconds. If not, nothing is
+        claimed: what is next stays next.
+        """
+        with self.database.transaction(write=False) as run:
+            now = self._now(run)
             if not run(f"SELECT 1 FROM jobs WHERE {CLAIMABLE} LIMIT 1", now=now):
                 return None
-        with self._transaction() as run:
+        with self.database.transaction(decides=True) as run:
             silent = " WHERE status = 'in_progress' AND lease < :now AND "
             ended: dict[str, Any] = {"status": "failed", "now": now, "keep": self.keep}
             run(FINISH + silent + "cancelled = 1", **ended, **_CANCELLED)
             message = f"the workers that tried it died, {self.attempts} times"
             run(FINISH + silent + "attempts >= :most", **ended, code="worker_died", message=message, most=self.attempts)
-            rows = run(CLAIM, token=secrets.token_hex(16), now=now, until=now + self.lease)
-            return _job(rows[0]) if rows else None
+            rows = run(NEXT, now=now)
+            if not rows or not takes(_job(rows[0]), now - rows[0]["due"]):
+                return None
+            token, until = secrets.token_hex(16), now + self.lease
+            return _one(run(CLAIM, id=rows[0]["id"], token=token, now=now, until=until))
 
     def beat(self, job: Job, progress: int) -> Literal["go on", "cancelled", "lost"]:
         """Keep the lease and tell the progress, in percent. `lost`: somebody else has the job, what is made is void."""
-        with self._transaction() as run:
+        with self.database.transaction() as run:
             rows = run(
                 "UPDATE jobs SET lease = :until, progress = :progress WHERE id = :id AND token = :token "
                 "AND status = 'in_progress' RETURNING cancelled",
-                until=self.clock() + self.lease,
+                until=self._now(run) + self.lease,
                 progress=progress,
                 id=job.id,
                 token=job.token,
@@ -223,12 +239,12 @@ class Queue:
 
     def cancel(self, owner: str, id: str) -> Job | None:
         """Stop a job: at once when it waits, at the next step of the solver when it is made. It fails, `cancelled`."""
-        with self._transaction() as run:
+        with self.database.transaction() as run:
             run(
                 FINISH + " WHERE id = :id AND owner = :owner AND status = 'queued'",
                 id=id,
                 owner=owner,
-                **self._ended("failed", **_CANCELLED),
+                **self._ended(run, "failed", **_CANCELLED),
             )
             run(
                 "UPDATE jobs SET cancelled = 1 WHERE id = :id AND owner = :owner AND finished IS NULL", **_of(owner, id)
@@ -236,12 +252,12 @@ class Queue:
             return _one(run("SELECT * FROM jobs WHERE id = :id AND owner = :owner", **_of(owner, id)))
 
     def get(self, owner: str, id: str) -> Job | None:
-        with self._transaction(write=False) as run:
+        with self.database.transaction(write=False) as run:
             return _one(run("SELECT * FROM jobs WHERE id = :id AND owner = :owner", **_of(owner, id)))
 
     def find(self, id: str) -> Job | None:
         """A job, whoever owns it."""
-        with self._transaction(write=False) as run:
+        with self.database.transaction(write=False) as run:
             return _one(run("SELECT * FROM jobs WHERE id = :id", id=id))
 
     def page(
@@ -252,7 +268,7 @@ class Queue:
         Raises KeyError when there is no job `after`.
         """
         order, compare = ("DESC", "<") if newest_first else ("ASC", ">")
-        with self._transaction(write=False) as run:
+        with self.database.transaction(write=False) as run:
             beyond, place = "", {}
             if after is not None:
                 rows = run("SELECT created FROM jobs WHERE id = :id AND owner = :owner", **_of(owner, after))
@@ -270,7 +286,7 @@ class Queue:
 
     def ahead(self, job: Job) -> int:
         """How many jobs are made or wait before this one, by priority and time; turns between owners may change it."""
-        with self._transaction(write=False) as run:
+        with self.database.transaction(write=False) as run:
             rows = run(
                 "SELECT COUNT(*) AS number FROM jobs AS mine, jobs AS other WHERE mine.id = :id "
                 "AND other.id <> mine.id AND other.finished IS NULL AND (other.status = 'in_progress' "
@@ -282,92 +298,63 @@ class Queue:
 
     def delete(self, owner: str, id: str) -> bool:
         """Forget a finished job, its idempotency key too. False when there is none."""
-        with self._transaction() as run:
+        with self.database.transaction() as run:
             ended = "id = :id AND owner = :owner AND finished IS NOT NULL"
             return bool(run(f"DELETE FROM jobs WHERE {ended} RETURNING id", **_of(owner, id)))
 
     def forget(self) -> list[str]:
         """Delete what has expired; the ids."""
-        with self._transaction() as run:
-            return [row["id"] for row in run("DELETE FROM jobs WHERE expires < :now RETURNING id", now=self.clock())]
+        with self.database.transaction() as run:
+            return [row["id"] for row in run("DELETE FROM jobs WHERE expires < :now RETURNING id", now=self._now(run))]
 
     def counts(self) -> dict[str, int]:
         """How many jobs there are of each status."""
-        with self._transaction(write=False) as run:
+        with self.database.transaction(write=False) as run:
             rows = run("SELECT status, COUNT(*) AS number FROM jobs GROUP BY status")
-        return dict.fromkeys(("queued", "in_progress", "completed", "failed"), 0) | {row[0]: row[1] for row in rows}
+        return dict.fromkeys(("queued", "in_progress", "completed", "failed"), 0) | {
+            row["status"]: row["number"] for row in rows
+        }
 
     def next_to_tell(self, patience: float = 60.0) -> Job | None:
         """A finished job whose end is to be told. It comes again after `patience` seconds, twice as late each time."""
-        with self._transaction() as run:
+        with self.database.transaction(decides=True) as run:
             return _one(
                 run(
                     "UPDATE jobs SET tells = tells + 1, tell_at = :now + :patience * (tells + 1) * (tells + 1) "
                     "WHERE id = (SELECT id FROM jobs WHERE tell_at <= :now ORDER BY tell_at LIMIT 1) RETURNING *",
-                    now=self.clock(),
+                    now=self._now(run),
                     patience=patience,
                 )
             )
 
     def told(self, job: Job) -> None:
-        with self._transaction() as run:
+        with self.database.transaction() as run:
             run("UPDATE jobs SET tell_at = NULL WHERE id = :id", id=job.id)
 
-    def _ended(self, status: Status, code: str | None = None, message: str | None = None) -> dict[str, Any]:
-        return {"status": status, "now": self.clock(), "keep": self.keep, "code": code, "message": message}
+    def _now(self, run: Run) -> float:
+        return self._clock() if self._clock is not None else self.database.now(run)
+
+    def _ended(self, run: Run, status: Status, code: str | None = None, message: str | None = None) -> dict[str, Any]:
+        return {"status": status, "now": self._now(run), "keep": self.keep, "code": code, "message": message}
 
     def _finish(self, job: Job, status: Status, also: str, **why: str) -> bool:
         mine = " WHERE id = :id AND token = :token AND status = 'in_progress'"
-        with self._transaction() as run:
-            values = self._ended(status, **why)
+        with self.database.transaction() as run:
+            values = self._ended(run, status, **why)
             return bool(run(FINISH + mine + also + " RETURNING id", id=job.id, token=job.token, **values))
 
     def _put_back(self, job: Job, wait: float, attempts: int) -> bool:
-        with self._transaction() as run:
+        with self.database.transaction() as run:
             return bool(
                 run(
                     "UPDATE jobs SET status = 'queued', token = NULL, lease = NULL, progress = 0, due = :due, "
                     "attempts = :attempts WHERE id = :id AND token = :token AND status = 'in_progress' RETURNING id",
-                    due=self.clock() + wait,
+                    due=self._now(run) + wait,
                     attempts=attempts,
                     id=job.id,
                     token=job.token,
                 )
             )
-
-    @contextmanager
-    def _transaction(self, write: bool = True) -> Iterator[Callable[..., list[sqlite3.Row]]]:
-        """Run SQL as one unit, brought to the disk before the block is left. Raises RunError when the disk refuses."""
-        connection = self._connection()
-
-        def run(sql: str, **values: Any) -> list[sqlite3.Row]:
-            return connection.execute(sql, values).fetchall()
-
-        try:
-            connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-            try:
-                yield run
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
-        except sqlite3.OperationalError as error:
-            if "full" in str(error) or "disk I/O" in str(error):
-                raise RunError(f"the queue cannot be written: {error}; free some space") from error
-            raise
-
-    def _connection(self) -> sqlite3.Connection:
-        if not hasattr(self._local, "connection"):
-            connection = sqlite3.connect(self.path, timeout=60, isolation_level=None)
-            connection.row_factory = sqlite3.Row
-            connection.execute(
-                f"PRAGMA journal_mode = {'WAL' if sqlite3.sqlite_version_info >= SAFE_WAL else 'DELETE'}"
-            )
-            connection.execute("PRAGMA synchronous = FULL")
-            self._local.connection = connection
-        found: sqlite3.Connection = self._local.connection
-        return found
 
 
 _CANCELLED = {"code": "cancelled", "message": "the video was cancelled"}
@@ -382,22 +369,22 @@ def _of(owner: str, id: str) -> dict[str, str]:
     return {"owner": owner, "id": id}
 
 
-def _again(run: Callable[..., list[sqlite3.Row]], owner: str, key: str, fingerprint: str) -> Job | None:
+def _again(run: Run, owner: str, key: str, fingerprint: str) -> Job | None:
     rows = run("SELECT * FROM jobs WHERE owner = :owner AND idempotency_key = :key", owner=owner, key=key)
     if rows and rows[0]["fingerprint"] != fingerprint:
         raise Conflict
     return _one(rows)
 
 
-def _count_unfinished(run: Callable[..., list[sqlite3.Row]], owner: str) -> int:
+def _count_unfinished(run: Run, owner: str) -> int:
     rows = run("SELECT COUNT(*) AS number FROM jobs WHERE owner = :owner AND finished IS NULL", owner=owner)
     return int(rows[0]["number"])
 
 
-def _one(rows: list[sqlite3.Row]) -> Job | None:
+def _one(rows: Rows) -> Job | None:
     return _job(rows[0]) if rows else None
 
 
-def _job(row: sqlite3.Row) -> Job:
+def _job(row: Mapping[str, Any]) -> Job:
     values = {name: row[name] for name in Job.__dataclass_fields__}
     return Job(**{**values, "request": json.loads(values["request"]), "cancelled": bool(values["cancelled"])})

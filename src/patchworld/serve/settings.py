@@ -40,16 +40,20 @@ class Key(BaseModel):
 class Settings(BaseModel):
     """Everything a server and its workers have to know.
 
-    folder: where jobs and their files are. model: the folder of a model, or the one that comes with patchworld.
+    folder: where jobs and their files are. queue: the address of the database that holds the jobs instead, if several
+    machines share them; the folder is shared too then.
+    model: the folder of a model, or the one that comes with patchworld.
     lease: seconds after which a silent worker's job goes to another. keep: seconds for which videos are kept.
     webhook: where the end of each job is told, signed with `webhook_secret`.
     moderation: a program with its arguments that is asked before and after each video, see moderation.py.
     label: whether what is served says in its pictures that it is AI-generated.
+    batch: tokens up to which a worker dreams several jobs at once, in one pack.
     """
 
     model_config = STRICT
 
     folder: Path
+    queue: str | None = None
     model: Path | None = None
     keys: dict[str, Key] = {}
     limits: Limits = Limits()
@@ -57,14 +61,16 @@ class Settings(BaseModel):
     lease: PositiveFloat = 30.0
     attempts: PositiveInt = 5
     keep: PositiveFloat = 7 * 86_400.0
+    batch: PositiveInt = 512
     webhook: str | None = None
     webhook_secret: str = ""
     moderation: tuple[str, ...] = ()
     label: bool = False
 
     @property
-    def jobs(self) -> Path:
-        return self.folder / "jobs.db"
+    def jobs(self) -> str | Path:
+        """Where the queue is."""
+        return self.queue or self.folder / "jobs.db"
 
 
 def read_keys(path: Path) -> dict[str, Key]:

@@ -1,4 +1,4 @@
-"""A process that loads the model once and does one job after the other.
+"""A process that loads the model once and does jobs, small ones several at once.
 
     python -m patchworld.serve.worker < settings.json
 
@@ -8,6 +8,7 @@ stops it at the next step of the solver and puts its job back.
 
 import json
 import logging
+import math
 import re
 import signal
 import sys
@@ -15,7 +16,8 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from patchworld.batching import Batch
 from patchworld.canvas import Canvas
 from patchworld.errors import InputError, RunError
 from patchworld.generate import Sampling
@@ -33,12 +36,15 @@ from patchworld.serve.operations import fitted_size, understood
 from patchworld.serve.queue import Job, Queue
 from patchworld.serve.settings import Settings
 from patchworld.serve.store import MASTER, PREVIEW, VARIANTS, Store
+from patchworld.shapes import Grid, Shape
 from patchworld.vae import preview
 from patchworld.verbs import VERBS
 from patchworld.video import Clip, Writer, read, resize
 from patchworld.video.sheet import evenly
 
-IDLE = 0.2  # seconds between looks at an empty queue
+IDLE = 0.05  # seconds between looks at the queue
+PATIENCE = 2 * IDLE  # seconds that a job waits for an idle worker before a busy one takes it along
+MOST_JOBS = 16  # at once
 PREVIEW_EVERY = 0.5  # seconds
 SHEET_COLUMNS, SHEET_PIXELS = 8, 256 * 256  # frames of a sprite sheet, and their size
 
@@ -82,35 +88,63 @@ class Heart:
 
 
 def work(model: Model, settings: Settings, leaving: threading.Event) -> None:
-    """Do jobs until told to leave."""
-    queue, store = open_queue(settings), Store(settings.folder)
-    while not leaving.is_set():
-        try:
-            job = queue.claim()
-        except RunError as error:
-            log.error("%s", error)
-            job = None
-        if job is None:
-            leaving.wait(IDLE)
-        else:
-            do(model, queue, store, job, leaving, settings)
+    """Do jobs until told to leave, each in a thread, as many at once as fit into a pack."""
+    queue, store, batch = open_queue(settings), Store(settings.folder), Batch(model)
+    grid = model.autoencoder.grid * model.patch
+    running: dict[Future[None], float] = {}  # and the tokens of each
+
+    def takes(job: Job, waited: float) -> bool:
+        room = settings.batch - sum(running.values())
+        return not running or (
+            waited >= PATIENCE and len(running) < MOST_JOBS and tokens(job, grid, job.attempts) <= room
+        )
+
+    with ThreadPoolExecutor(MOST_JOBS) as pool:
+        while not leaving.is_set():
+            for done in [each for each in running if each.done()]:
+                del running[done]
+                done.result()
+            try:
+                job = queue.claim(takes)
+            except RunError as error:
+                log.error("%s", error)
+                job = None
+            if job is None:
+                leaving.wait(IDLE)
+            else:
+                running[pool.submit(do, batch, queue, store, job, leaving, settings)] = tokens(
+                    job, grid, job.attempts - 1
+                )
+
+
+def tokens(job: Job, grid: Grid, earlier: int) -> float:
+    """What a job takes of a pack: the tokens of its largest window. One with `earlier` attempts may be what killed its
+    worker: it takes all, so that it endangers no other."""
+    if earlier:
+        return math.inf
+    asked = job.request
+    width, height = map(int, asked["size"].split("x"))
+    sampling = Sampling(**asked["sampling"])
+    frames = min(asked["frames"], sampling.window + sampling.history)
+    return Shape(frames, height, width).divided(grid).volume
 
 
 def open_queue(settings: Settings) -> Queue:
-    settings.folder.mkdir(parents=True, exist_ok=True)
+    if settings.queue is None:
+        settings.folder.mkdir(parents=True, exist_ok=True)
     return Queue(settings.jobs, lease=settings.lease, attempts=settings.attempts, keep=settings.keep)
 
 
-def do(model: Model, queue: Queue, store: Store, job: Job, leaving: threading.Event, settings: Settings) -> None:
+def do(batch: Batch[Model], queue: Queue, store: Store, job: Job, leaving: threading.Event, settings: Settings) -> None:
     """One job, to whatever end it comes."""
     with Heart(queue, job, leaving) as heart:
-        end = _attempt(model, queue, store, job, heart, settings)
+        end = _attempt(batch, queue, store, job, heart, settings)
     if end is not None:
         _insist(end)
 
 
 def _attempt(
-    model: Model, queue: Queue, store: Store, job: Job, heart: Heart, settings: Settings
+    batch: Batch[Model], queue: Queue, store: Store, job: Job, heart: Heart, settings: Settings
 ) -> Callable[[], bool] | None:
     """Try the job; what is to be written into the queue about it."""
     cancelled = partial(queue.fail, job, "cancelled", "the video was cancelled")
@@ -118,7 +152,7 @@ def _attempt(
         if settings.moderation:
             given = [store.job_folder(job.id) / name for name in inputs(job.request)]
             moderate(settings.moderation, "input", job, given)
-        make(model, store, job, heart, settings)
+        make(batch, store, job, heart, settings)
         if settings.moderation:
             moderate(settings.moderation, "output", job, [store.file(job, MASTER)])
         return lambda: queue.complete(job) or cancelled()
@@ -131,6 +165,7 @@ def _attempt(
         return partial(queue.fail, job, "invalid_request", str(error))
     except (RunError, OSError) as error:
         log.error("job %s: %s", job.id, error)
+        store.delete_attempt(job)  # or the queue, on the same disk, may not have the room to say so
         if re.search("no space|too large", str(error).lower()):
             return partial(queue.fail, job, "storage_full", "the disk of the server is full")
         return partial(queue.fail, job, "server_error", "the machine of the server could not make it", retry=True)
@@ -151,12 +186,12 @@ def _insist(write: Callable[[], bool], tries: int = 5) -> None:
             time.sleep(1)
 
 
-def make(model: Model, store: Store, job: Job, heart: Heart, settings: Settings) -> None:
+def make(batch: Batch[Model], store: Store, job: Job, heart: Heart, settings: Settings) -> None:
     """Dream what a job asks for into the files of this attempt. They are on the disk when this returns.
 
     The label, if there is one, is in what is served and not in the master, which edits begin from.
     """
-    folder = store.job_folder(job.id)
+    model, folder = batch.world, store.job_folder(job.id)
     canvas, sampling = plan(job.request, folder)
     recipe = model.recipe(canvas, sampling)
     served = {**recipe, "label": settings.label}
@@ -179,7 +214,8 @@ def make(model: Model, store: Store, job: Job, heart: Heart, settings: Settings)
             files.enter_context(Writer(store.file(job, suffix), canvas.size, canvas.fps, recipe=made))
             for suffix, made in ((VARIANTS["video"][0], served), (MASTER, recipe))
         ]
-        for number, frame in enumerate(model.stream(canvas, sampling, on_step)):
+        frames = files.enter_context(closing(batch.stream(canvas, sampling, on_step)))
+        for number, frame in enumerate(frames):
             heart.check()
             for writer in writers:
                 writer.add(frame)

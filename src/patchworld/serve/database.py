@@ -1,0 +1,154 @@
+"""Where the table of the queue is: a SQLite file on one machine, or PostgreSQL for several.
+
+Both run the same statements, in which `:name` is a value. Who *decides* reads before they write, and nobody else may
+decide meanwhile: SQLite has one writer anyway, PostgreSQL takes a lock.
+"""
+
+import re
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from patchworld.errors import InputError, RunError, missing_extra
+
+if TYPE_CHECKING:
+    pass
+
+Rows = list[Mapping[str, Any]]
+Run = Callable[..., Rows]
+"""Runs a statement with values by name; the rows that it returns, each a mapping from columns."""
+
+SAFE_WAL = (3, 51, 3)  # SQLite before this may corrupt a database in WAL mode that several processes write
+CONNECTIONS = 5  # to PostgreSQL, at most, for each process
+PATIENCE = 10.0  # seconds for which PostgreSQL may not be there
+LOCK = 7_305_211  # whoever decides has it; any number that nobody else uses
+
+
+class Unreachable(RunError):
+    """The database does not answer; it may do so again."""
+
+
+class Database(Protocol):
+    def transaction(self, *, decides: bool = False, write: bool = True) -> AbstractContextManager[Run]:
+        """Run SQL as one unit, brought to the disk before the block is left.
+
+        Raises RunError when the disk is full, Unreachable when there is no database.
+        """
+
+    def now(self, run: Run) -> float:
+        """Seconds since 1970, by the one clock that all who use the database share."""
+
+    def close(self) -> None: ...
+
+
+def open_database(place: str | Path) -> Database:
+    """The database in a file, or that of an address, postgresql://user@host/name. Raises InputError, RunError."""
+    if "://" not in str(place):
+        return SQLite(Path(place))
+    if not str(place).startswith(("postgresql://", "postgres://")):
+        scheme = str(place).split("://")[0]
+        raise InputError(f"queue={scheme}://… is no database that is known: use postgresql://user@host/name")
+    return PostgreSQL(str(place))
+
+
+class SQLite:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._local = threading.local()
+
+    @contextmanager
+    def transaction(self, *, decides: bool = False, write: bool = True) -> Iterator[Run]:
+        connection = self.connection()
+
+        def run(sql: str, **values: Any) -> Rows:
+            return connection.execute(sql, values).fetchall()
+
+        try:
+            connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+            try:
+                yield run
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+        except sqlite3.OperationalError as error:
+            if "full" in str(error) or "disk I/O" in str(error):
+                raise RunError(f"the queue cannot be written: {error}; free some space") from error
+            raise
+
+    def now(self, run: Run) -> float:
+        return time.time()
+
+    def close(self) -> None:
+        """Connections end with their threads."""
+
+    def connection(self) -> sqlite3.Connection:
+        """That of this thread."""
+        if not hasattr(self._local, "connection"):
+            connection = sqlite3.connect(self.path, timeout=60, isolation_level=None)
+            connection.row_factory = sqlite3.Row
+            connection.execute(
+                f"PRAGMA journal_mode = {'WAL' if sqlite3.sqlite_version_info >= SAFE_WAL else 'DELETE'}"
+            )
+            connection.execute("PRAGMA synchronous = FULL")
+            self._local.connection = connection
+        found: sqlite3.Connection = self._local.connection
+        return found
+
+
+class PostgreSQL:
+    def __init__(self, address: str) -> None:
+        try:
+            import psycopg
+            from psycopg.rows import dict_row
+            from psycopg_pool import ConnectionPool
+        except ImportError as error:
+            raise missing_extra(str(error.name), "postgres") from error
+        self._trouble: type[Exception] = psycopg.OperationalError
+        try:
+            psycopg.conninfo.conninfo_to_dict(address)
+        except psycopg.ProgrammingError:
+            raise InputError("queue=postgresql://… cannot be read: write postgresql://user@host/name") from None
+        self._pool: ConnectionPool[Any] = ConnectionPool(
+            address,
+            min_size=0,
+            max_size=CONNECTIONS,
+            timeout=PATIENCE,
+            kwargs={"row_factory": dict_row},
+            check=ConnectionPool.check_connection,
+            open=True,
+        )
+
+    @contextmanager
+    def transaction(self, *, decides: bool = False, write: bool = True) -> Iterator[Run]:
+        try:
+            with self._pool.connection() as connection:  # commits, or rolls back what has failed
+
+                def run(sql: str, **values: Any) -> Rows:
+                    cursor = connection.execute(_in_psycopg(sql), values)
+                    return cursor.fetchall() if cursor.description else []
+
+                if decides:
+                    run("SELECT pg_advisory_xact_lock(:key)", key=LOCK)
+                yield run
+        except self._trouble as error:
+            if "full" in str(error) or "No space" in str(error):
+                raise RunError("the queue cannot be written: PostgreSQL's disk is full; free some space") from error
+            raise Unreachable(f"PostgreSQL does not answer: {str(error).splitlines()[0][:200]}; start it") from error
+
+    def now(self, run: Run) -> float:
+        return float(run("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS double precision) AS now")[0]["now"])
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+@cache
+def _in_psycopg(sql: str) -> str:
+    return re.sub(r":(\w+)", r"%(\1)s", sql)

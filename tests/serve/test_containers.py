@@ -48,6 +48,6 @@ def test_the_image_is_built_of_what_is_there_and_runs_as_nobody_special():
 def test_a_server_of_the_compose_file_is_reached_from_its_machine_alone_and_shares_the_folder():
     services = COMPOSE["services"]
     assert services["server"]["ports"] == ["127.0.0.1:8000:8000"]
-    assert services["server"]["volumes"] == services["worker"]["volumes"] == ["videos:/videos"]
+    assert services["server"]["volumes"] == services["worker"]["volumes"] == ["videos:/videos", "signing:/signing"]
     assert "ports" not in services["worker"]
     assert "ports" not in services["database"]

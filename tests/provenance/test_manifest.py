@@ -13,10 +13,14 @@ from patchworld.provenance import sign, signing_folder, source_type
 
 
 class Interrupted(io.BufferedRandom):
-    """A file at whose first byte somebody presses Ctrl-C."""
+    """A file at whose first byte somebody presses Ctrl-C, once."""
+
+    pressed = False
 
     def readinto(self, buffer):
-        os.kill(os.getpid(), signal.SIGINT)
+        if not self.pressed:
+            self.pressed = True
+            os.kill(os.getpid(), signal.SIGINT)
         return super().readinto(buffer)
 
 

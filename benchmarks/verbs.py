@@ -114,7 +114,8 @@ def drift(world, clips) -> Iterator[str]:
 
 def simulate(world, clips) -> Iterator[str]:
     """Does a red ball go where it is pushed, and how fast does the world answer?"""
-    from first_look import direction
+    from patchworld.scorecard.motion import path
+    from patchworld.scorecard.reading import read
 
     right = spent = frames = 0
     names = ("push left", "push right")
@@ -126,7 +127,11 @@ def simulate(world, clips) -> Iterator[str]:
         made = world.dream(canvas, Sampling(number, steps=8, guidance=1, window=4))
         spent += time.process_time() - begun
         frames += 16
-        right += direction(made, "red") == names[number % 2].split()[1]
+        seen = read(made)
+        x = path(seen, "red")[:, 0]
+        x = x[~np.isnan(x)]
+        went = (x[-1] - x[0]) / seen.side if len(x) else 0.0
+        right += went < -0.1 if number % 2 == 0 else went > 0.1
     yield f"{right} of {seeds} answers go where they are pushed; {frames / spent:.1f} frames a CPU second, 8 steps."
 
 

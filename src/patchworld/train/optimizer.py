@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor, distribute_tensor
 
 from patchworld.train.config import TrainConfig
+from patchworld.train.parallel import on_whole
 
 MUON_SCALE = 20.0  # Muon's learning rate over AdamW's: its steps are measured by another norm
 MOMENTUM = 0.95
@@ -62,11 +62,7 @@ class Muon(torch.optim.Optimizer):
                 moment = self.state[parameter].setdefault("momentum_buffer", torch.zeros_like(parameter))
                 moment.lerp_(parameter.grad, 1 - MOMENTUM)
                 push = parameter.grad.lerp(moment, MOMENTUM)  # a look ahead (Nesterov)
-                if isinstance(push, DTensor):
-                    whole, mesh, places = orthogonal(push.full_tensor()), push.device_mesh, push.placements
-                    move: Tensor = distribute_tensor(whole, mesh, places, src_data_rank=None)
-                else:
-                    move = orthogonal(push)
+                move = on_whole(orthogonal, push)
                 rows, columns = parameter.shape
                 parameter.mul_(1 - group["lr"] * group["weight_decay"])
                 parameter.add_(move, alpha=-group["lr"] * max(1, rows / columns) ** 0.5)

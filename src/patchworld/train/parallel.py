@@ -242,6 +242,14 @@ def whole(tensor: Tensor) -> Tensor:
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
+def on_whole(function: Callable[[Tensor], Tensor], tensor: Tensor) -> Tensor:
+    """`function` of a tensor that may lie on several ranks, computed by each of the whole; the answer lies likewise."""
+    if not isinstance(tensor, DTensor):
+        return function(tensor)
+    answer = function(tensor.full_tensor())
+    return distribute_tensor(answer, tensor.device_mesh, tensor.placements, src_data_rank=None)
+
+
 def gathered(named: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Tensors in one piece on the CPU of rank 0; nothing on the others, which have to ask too."""
     found = {}

@@ -93,11 +93,12 @@ def test_no_clips_or_workers_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
-def test_only_the_events_that_are_asked_for_are_shown(tmp_path: Path) -> None:
-    events = ("bites a pie", "is pushed")
-    write_dataset(tmp_path / "d", num_clips=6, mix=(SizeShare(64, 64, 9, 1),), events=events, progress=False)
+def test_only_the_events_and_cameras_that_are_asked_for_are_shown(tmp_path: Path) -> None:
+    wanted: dict[str, tuple[str, ...]] = {"events": ("bites a pie", "is pushed"), "cameras": ("pans left", "moves in")}
+    write_dataset(tmp_path / "d", num_clips=6, mix=(SizeShare(64, 64, 9, 1),), **wanted, progress=False)
     states = [json.loads(path.read_text(encoding="utf-8")) for path in (tmp_path / "d" / "states").iterdir()]
-    assert {state["event"] for state in states} == set(events)
+    assert {state["event"] for state in states} == set(wanted["events"])
+    assert {state["camera"] for state in states} == set(wanted["cameras"])
 
 
 def test_an_event_that_needs_more_frames_is_refused_before_anything_is_written(tmp_path: Path) -> None:

@@ -29,6 +29,9 @@ def add(commands: Any) -> None:
     playroom.add_argument(
         "--event", action="append", default=[], metavar="NAME", help="show this event and others so named alone"
     )
+    playroom.add_argument(
+        "--camera", action="append", default=[], metavar="NAME", help="move like this and others so named alone"
+    )
     playroom.set_defaults(run=_data_playroom, parser=playroom)
     pictures = data.add_parser("pictures", help="film photographs and patterns, to train an autoencoder on")
     pictures.add_argument("--clips", type=int, required=True, metavar="N", help="number of clips")
@@ -65,6 +68,7 @@ def _data_playroom(options: argparse.Namespace) -> str:
         split=options.split,
         mix=tuple(SizeShare(*share) for share in options.mix) if options.mix else DEFAULT_MIX,
         events=tuple(options.event),
+        cameras=tuple(options.camera),
     )
     return f"{folder}: {options.clips} clips, with captions.jsonl"
 

@@ -62,6 +62,7 @@ class _Job:
     size: tuple[int, int]
     num_frames: int
     event: str | None
+    camera: str | None
 
 
 def write_dataset(
@@ -73,17 +74,18 @@ def write_dataset(
     split: str = "train",
     mix: tuple[SizeShare, ...] = DEFAULT_MIX,
     events: tuple[str, ...] = (),
+    cameras: tuple[str, ...] = (),
     progress: bool = True,
 ) -> Path:
     """Render `num_clips` clips into the folder `out` and return it. Run again to continue, or to add clips.
 
-    `events` are shown equally often, and nothing else; without them all are, by `draw.EVENT_ODDS`. Clip number i
-    depends on `seed`, `split`, `mix`, `events` and i alone, never on `workers`. Raises InputError when `out` holds
-    something else, and for events that are not known or cannot be seen in so few frames.
+    `events` are shown equally often, and nothing else; without them all are, by `draw.EVENT_ODDS`. Likewise
+    `cameras`. Clip number i depends on `seed`, `split`, `mix`, `events`, `cameras` and i alone, never on `workers`.
+    Raises InputError when `out` holds something else, and for what is not known or cannot be seen in so few frames.
     """
     check_amounts(num_clips, workers, seed)
-    for event, share in product(events or (None,), mix):
-        check(split, share.num_frames, (share.width, share.height), event)
+    for event, camera, share in product(events or (None,), cameras or (None,), mix):
+        check(split, share.num_frames, (share.width, share.height), event, camera)
     load_mujoco()  # what is missing is said before anything is written
     folder = Path(out)
     settle(
@@ -95,10 +97,11 @@ def write_dataset(
             "split": split,
             "mix": [asdict(share) for share in mix],
             **({"events": list(events)} if events else {}),
+            **({"cameras": list(cameras)} if cameras else {}),
         },
         ["clips", "states"],
     )
-    jobs = [job for job in _jobs(folder, num_clips, seed, split, mix, events) if not _state_path(job).exists()]
+    jobs = [job for job in _jobs(folder, num_clips, seed, split, mix, events, cameras) if not _state_path(job).exists()]
     try:
         _render_all(jobs, workers, progress, folder, num_clips)
     finally:
@@ -136,14 +139,21 @@ def _obey_parent() -> None:
 
 
 def _jobs(
-    folder: Path, num_clips: int, seed: int, split: str, mix: tuple[SizeShare, ...], events: tuple[str, ...]
+    folder: Path,
+    num_clips: int,
+    seed: int,
+    split: str,
+    mix: tuple[SizeShare, ...],
+    events: tuple[str, ...],
+    cameras: tuple[str, ...],
 ) -> Iterator[_Job]:
     weights = np.array([share.weight for share in mix], float)
     for index in range(num_clips):
         rng = np.random.default_rng((seed, index, 1 << 34))
         share = mix[int(rng.choice(len(mix), p=weights / weights.sum()))]
         event = str(rng.choice(events)) if events else None
-        yield _Job(str(folder), seed, index, split, (share.width, share.height), share.num_frames, event)
+        camera = str(rng.choice(cameras)) if cameras else None
+        yield _Job(str(folder), seed, index, split, (share.width, share.height), share.num_frames, event, camera)
 
 
 def _write_clip(job: _Job) -> int:
@@ -152,7 +162,8 @@ def _write_clip(job: _Job) -> int:
     from patchworld.playroom.grammar import sample_scene
     from patchworld.video import write
 
-    scene = sample_scene(job.seed, job.index, split=job.split, frames=job.num_frames, size=job.size, event=job.event)
+    wanted = {"split": job.split, "frames": job.num_frames, "size": job.size, "event": job.event, "camera": job.camera}
+    scene = sample_scene(job.seed, job.index, **wanted)
     episode = play(scene)
     video = f"clips/{job.index:06d}.{'png' if job.num_frames == 1 else 'mp4'}"
     write(episode.clip, Path(job.out) / video, crf=CRF)

@@ -7,7 +7,7 @@ from patchworld.model import load_autoencoder
 from patchworld.train import AutoencoderTask, TrainConfig, train
 from patchworld.vae import AutoencoderConfig
 
-TINY = AutoencoderConfig(latent_channels=8, widths=(8, 16), encoder_depths=(1, 1), decoder_depths=(1, 1))
+TINY = AutoencoderConfig(latent_channels=8, widths=(8, 16), encoder_depths=(1, 1), decoder_depth=1)
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_a_few_steps_lower_the_loss_and_leave_normalised_latents(samples, tmp_pa
     assert latents.var(1).mean().item() == pytest.approx(1, abs=0.2)
 
 
-def test_training_the_decoder_alone_leaves_the_latents(samples, tmp_path):
+def test_training_the_decoder_alone_leaves_the_latents_and_the_linear_half(samples, tmp_path):
     start = AutoencoderTask({"squares": samples}, TINY, 0).module
     task = AutoencoderTask({"squares": samples}, start, 0, decoder_only=True)
     pixels = task._crop(0, 0)
@@ -49,6 +49,7 @@ def test_training_the_decoder_alone_leaves_the_latents(samples, tmp_path):
     trained = load_autoencoder(folder)
     with torch.no_grad():
         assert torch.allclose(trained.encode(pixels), latent, atol=0.05)  # weights are kept in bfloat16
+        assert torch.equal(trained.to_pixels.weight, start.to_pixels.weight.bfloat16().float())
         assert not torch.allclose(trained.decode(latent), rebuilt, atol=1e-3)
     assert torch.equal(task.module.encode(pixels), latent)
 

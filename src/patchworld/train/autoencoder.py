@@ -23,6 +23,7 @@ from patchworld.vae import (
     BlockStatistics,
     decode_clip,
     encode_clip,
+    fit_linear_decoder,
     start_from_components,
     to_pixels,
 )
@@ -56,7 +57,8 @@ class AutoencoderTask:
     ) -> None:
         """Every sample of the named `datasets` is drawn equally often. Training goes on from a given autoencoder, or
         from the closed form of one of the given sizes (not `fresh`: its weights are about to be loaded).
-        `decoder_only` leaves the latents as they are, for the transformers that know them.
+        `decoder_only` leaves the latents as they are, for the transformers that know them. The linear half of the
+        decoder is then set to its closed form and stays: steps of Adam do it no good (docs/log.md).
         """
         self.samples: list[Sample] = []
         self.held_out: dict[str, list[Sample]] = {}
@@ -70,14 +72,19 @@ class AutoencoderTask:
         self.module = start if isinstance(start, Autoencoder) else Autoencoder(start)
         self.decoder_only = decoder_only
         if decoder_only:
-            self.module.to_latent.requires_grad_(False)
-            self.module.encoder.requires_grad_(False)
+            self.module.requires_grad_(False)
+            self.module.decoder.requires_grad_(True)
         self.flops: dict[torch.Size, float] = {}
-        if fresh and self.module is not start:
-            statistics = BlockStatistics()
-            for number in tqdm(range(min(CROPS_FOR_STATISTICS, 4 * len(self.samples))), desc="principal components"):
-                statistics.add(self._crop(0, number))
-            start_from_components(self.module, statistics)
+        if fresh and (decoder_only or self.module is not start):
+            numbers = tqdm(range(min(CROPS_FOR_STATISTICS, 4 * len(self.samples))), desc="closed form")
+            crops = (self._crop(0, number) for number in numbers)
+            if decoder_only:
+                fit_linear_decoder(self.module, crops, noise=LATENT_NOISE, floor=FINEST_ERROR)
+            else:
+                statistics = BlockStatistics()
+                for pixels in crops:
+                    statistics.add(pixels)
+                start_from_components(self.module, statistics)
 
     def parts(self, step: int) -> list[tuple[int, int]]:
         return [(step, number) for number in range(self.crops_per_step)]

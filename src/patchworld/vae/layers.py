@@ -26,22 +26,29 @@ def unfold(x: Tensor, time: int, space: int) -> Tensor:
     return unfolded.permute(0, 4, 1, 2, 3)
 
 
-class CausalConv3d(nn.Module):
-    """A 3x3x3 convolution whose output at a frame sees that frame and the two before it."""
+Kernel = tuple[int, int, int]
+"""Frames, rows and columns that one output of a convolution sees, odd in the last two."""
 
-    def __init__(self, in_channels: int, out_channels: int, *, zero: bool = False) -> None:
+
+class CausalConv3d(nn.Module):
+    """A convolution whose output at a frame sees that frame and those before it."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: Kernel = (3, 3, 3), *, zero: bool = False) -> None:
         """`zero` starts with an output of zero."""
         super().__init__()
-        self.conv = nn.Conv3d(in_channels, out_channels, 3, padding=(0, 1, 1))
+        self.past = kernel[0] - 1  # frames before its own
+        self.conv = nn.Conv3d(in_channels, out_channels, kernel, padding=(0, kernel[1] // 2, kernel[2] // 2))
         if zero:
             for parameter in self.conv.parameters():
                 nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, memory: Memory | None) -> Tensor:
+        if not self.past:
+            return self.conv(x)
         past = None if memory is None else memory.get(self)
-        x = F.pad(x, (0, 0, 0, 0, 2, 0)) if past is None else torch.cat([past, x], dim=2)
+        x = F.pad(x, (0, 0, 0, 0, self.past, 0)) if past is None else torch.cat([past, x], dim=2)
         if memory is not None:
-            memory[self] = x[:, :, -2:].clone(memory_format=torch.channels_last_3d)
+            memory[self] = x[:, :, -self.past :].clone(memory_format=torch.channels_last_3d)
         return self.conv(x)
 
 
@@ -62,12 +69,12 @@ class ChannelNorm(nn.Module):
 class ResidualBlock(nn.Module):
     """Two causal convolutions added to their input; starts as the identity."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, first: Kernel = (3, 3, 3), second: Kernel = (3, 3, 3)) -> None:
         super().__init__()
         self.norm1 = ChannelNorm(channels)
-        self.conv1 = CausalConv3d(channels, channels)
+        self.conv1 = CausalConv3d(channels, channels, first)
         self.norm2 = ChannelNorm(channels)
-        self.conv2 = CausalConv3d(channels, channels, zero=True)
+        self.conv2 = CausalConv3d(channels, channels, second, zero=True)
 
     def forward(self, x: Tensor, memory: Memory | None) -> Tensor:
         h = self.conv1(F.silu(self.norm1(x)), memory)

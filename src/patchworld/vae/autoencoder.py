@@ -60,8 +60,7 @@ class Decoder(nn.Module):
     """Latents to the residual of their blocks of pixels, (b, 3 * 4 * 8 * 8, f, h, w), folded as they are.
 
     It works at the resolution of the latent alone, where a voxel is worth a matrix product, and in kernels that are
-    flat in time or in space (R(2+1)D, Tran et al. 2018): 1/9 of the work of 3x3x3 kernels on a finer level, no
-    worse (docs/log.md). Pixels are unfolded once, at the very end.
+    flat in time or in space (R(2+1)D, Tran et al. 2018, 1711.11248). Pixels are unfolded once, at the very end.
     """
 
     def __init__(self, config: AutoencoderConfig) -> None:

@@ -26,6 +26,12 @@ def add(commands: Any) -> None:
     autoencoder.add_argument(
         "--decoder-only", action="store_true", help="leave the latents as they are; a transformer may know them"
     )
+    autoencoder.add_argument(
+        "--mend",
+        type=Path,
+        metavar="DIR",
+        help="folder of a whole model: its decoder alone learns, from what the model dreams beside what is true",
+    )
     autoencoder.set_defaults(run=_train_autoencoder, parser=autoencoder)
     transformer = train.add_parser("transformer", help="train the diffusion transformer and its text encoder")
     add_training(transformer)
@@ -170,8 +176,8 @@ def _stages(text: str) -> tuple[dict[str, str], ...]:
 
 def _train_autoencoder(options: argparse.Namespace) -> str:
     from patchworld.data import read_dataset
-    from patchworld.model import load_autoencoder
-    from patchworld.train import AutoencoderTask, train
+    from patchworld.model import load, load_autoencoder
+    from patchworld.train import AutoencoderTask, MendingTask, train
     from patchworld.train.autoencoder import CROPS_PER_STEP
     from patchworld.train.checkpoint import list_checkpoints
     from patchworld.train.parallel import join_ranks
@@ -180,17 +186,21 @@ def _train_autoencoder(options: argparse.Namespace) -> str:
     config = _train_config(options, lr=5e-4)
     if options.decoder_only and not options.weights:
         raise InputError("--decoder-only keeps the latents of an autoencoder: name it with --weights DIR")
+    if options.mend and (options.weights or options.decoder_only):
+        raise InputError("--mend names the model whose decoder learns: leave out --weights and --decoder-only")
     datasets = {path.resolve().name: read_dataset(path) for path in options.data}
     if len(datasets) < len(options.data):
         raise InputError("two data sets have the same name: rename a folder, figures are told by name")
-    start = load_autoencoder(options.weights) if options.weights else AutoencoderConfig()
     crops = _parts(options, CROPS_PER_STEP)
     with join_ranks(config.shard) as ranks:
         make_folder(options.out)
-        fresh = not list_checkpoints(options.out / "checkpoints")
-        task = AutoencoderTask(
-            datasets, start, options.seed, fresh=fresh, decoder_only=options.decoder_only, crops_per_step=crops
-        )
+        settings = {"fresh": not list_checkpoints(options.out / "checkpoints"), "crops_per_step": crops}
+        if options.mend:
+            task: AutoencoderTask = MendingTask(datasets, load(options.mend), options.seed, **settings)
+        else:
+            start = load_autoencoder(options.weights) if options.weights else AutoencoderConfig()
+            only = options.decoder_only
+            task = AutoencoderTask(datasets, start, options.seed, decoder_only=only, **settings)
         folder = train(task, config, options.out)
     if ranks.rank > 0:
         return ""

@@ -121,7 +121,9 @@ class RectifiedFlow:
         def velocity(state: Tensor, level: Tensor) -> Tensor:
             return predict(state, level).float()
 
-        for done, step in enumerate(solve(velocity, state, cap, levels), start=1):
+        # Where all is given softly nothing moves above the highest level: those steps are left out.
+        idle = sum(level >= float(cap.max()) for level in levels[1:])
+        for done, step in enumerate(solve(velocity, state, cap, levels[idle:]), start=idle + 1):
             state = step.after
             if on_step is not None:
                 on_step(done, num_steps, self.clean_estimate(step.slope, step.before, step.level))

@@ -97,12 +97,16 @@ class AutoencoderTask:
         pixels = self._crop(*part)
         waited = time.perf_counter() - started
         latent = self.module.encode(pixels)
-        latent[:, self._kept(*part) :] = 0
-        noise = torch.randn(latent.shape, generator=generator(self.seed, *part, 2)).to(latent.device)
-        rebuilt = self.module.decode(latent + LATENT_NOISE * noise)
+        rebuilt = self.module.decode(self.seen(part, latent))
         error = torch.log(F.mse_loss(rebuilt, pixels) + FINEST_ERROR)
         loss = error + SIMILARITY * torch.log(1 - structural_similarity(rebuilt, pixels) + FINEST_LACK)
         return Loss(loss, latent[0, 0].numel(), self._flops(pixels), waited)
+
+    def seen(self, part: tuple[int, int], latent: Tensor) -> Tensor:
+        """What the decoder is given of the latent (1, c, f, h, w) of a crop."""
+        latent[:, self._kept(*part) :] = 0
+        noise = torch.randn(latent.shape, generator=generator(self.seed, *part, 2)).to(latent.device)
+        return latent + LATENT_NOISE * noise
 
     def names(self, part: tuple[int, int]) -> list[str]:
         return [str(self._read_crop(*part)[0].path)]

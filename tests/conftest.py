@@ -10,7 +10,7 @@ from patchworld.model import Model
 from patchworld.text import BuiltinTextEncoder, TextConfig, train_tokenizer
 from patchworld.vae import Autoencoder, AutoencoderConfig
 
-TINY_AUTOENCODER = AutoencoderConfig(latent_channels=6, widths=(8, 16), encoder_depths=(1, 1), decoder_depth=1)
+TINY_AUTOENCODER = AutoencoderConfig(latent_channels=6, width=16, depth=1)
 TINY_TEXT = {"width": 24, "depth": 1, "num_heads": 2}
 
 

@@ -125,11 +125,9 @@ SABOTAGES = {"wrong words": _wrong_words, "copies apart": _copies_apart, "no mom
 
 
 def autoencoder(folder: Path) -> None:
-    """Train the tiny autoencoder in fp32, its decoder alone."""
+    """Train the tiny autoencoder in fp32."""
     _tell_in(folder)
     task = tiny_runs.autoencoder_task(folder.parent / "clips")
-    for part in (task.module.to_latent, task.module.encoder):
-        part.requires_grad_(False)
     config = tiny_runs.config("autoencoder", STEPS)
     loop.train(task, config, folder)
 

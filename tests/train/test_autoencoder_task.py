@@ -7,7 +7,7 @@ from patchworld.model import load_autoencoder
 from patchworld.train import AutoencoderTask, TrainConfig, train
 from patchworld.vae import AutoencoderConfig
 
-TINY = AutoencoderConfig(latent_channels=8, widths=(8, 16), encoder_depths=(1, 1), decoder_depth=1)
+TINY = AutoencoderConfig(latent_channels=8, width=16, depth=1)
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_a_few_steps_lower_the_loss_and_leave_normalised_latents(samples, tmp_pa
 
 def test_training_the_decoder_alone_leaves_the_latents_and_the_linear_half(samples, tmp_path):
     start = AutoencoderTask({"squares": samples}, TINY, 0).module
-    task = AutoencoderTask({"squares": samples}, start, 0, decoder_only=True)
+    task = AutoencoderTask({"squares": samples}, start, 0)
     pixels = task._crop(0, 0)
     with torch.no_grad():
         latent, rebuilt = start.encode(pixels), start.decode(start.encode(pixels))

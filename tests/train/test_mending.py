@@ -51,6 +51,6 @@ def test_the_decoder_learns_to_rebuild_dreams_and_nothing_else_changes(samples, 
 def test_some_crops_are_true(samples, tiny_model, monkeypatch):
     monkeypatch.setattr(mending, "DREAMED", 0.0)
     mends = MendingTask({"squares": samples}, deepcopy(tiny_model), 0, fresh=False)
-    plain = AutoencoderTask({"squares": samples}, tiny_model.autoencoder, 0, fresh=False, decoder_only=True)
+    plain = AutoencoderTask({"squares": samples}, tiny_model.autoencoder, 0, fresh=False)
     with torch.no_grad():
         assert mends.loss((0, 0)).value == plain.loss((0, 0)).value

@@ -9,7 +9,7 @@ from patchworld.vae.layers import fold, unfold
 @pytest.fixture(scope="module")
 def autoencoder():
     torch.manual_seed(0)
-    model = Autoencoder(AutoencoderConfig(latent_channels=4, widths=(8, 16), encoder_depths=(1, 1), decoder_depth=1))
+    model = Autoencoder(AutoencoderConfig(latent_channels=4, width=16, depth=1))
     for parameter in model.parameters():  # what starts at zero would hide mistakes
         if not parameter.any():
             torch.nn.init.normal_(parameter, std=0.1)

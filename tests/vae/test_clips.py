@@ -29,7 +29,7 @@ def small_pieces(monkeypatch):
 def random_autoencoder():
     """With weights that nowhere are zero: those would hide mistakes."""
     torch.manual_seed(0)
-    sizes = AutoencoderConfig(latent_channels=4, widths=(8, 16), encoder_depths=(1, 1), decoder_depth=1)
+    sizes = AutoencoderConfig(latent_channels=4, width=16, depth=1)
     autoencoder = Autoencoder(sizes).requires_grad_(False)
     for parameter in autoencoder.parameters():
         if not parameter.any():

@@ -19,7 +19,7 @@ def test_the_closed_form_rebuilds_blocks_of_its_own_rank_exactly():
     blocks = (torch.randn(1, 6, 4, 4, 4) * torch.tensor([4.0, 2.0, 1.0, 0.5])) @ patterns
     pixels = unfold(blocks.permute(0, 4, 1, 2, 3), 4, 8)[:, :, 3:]
     pixels[:, :, :1] = 0  # the first frame stands for four equal ones
-    model = Autoencoder(AutoencoderConfig(latent_channels=5, widths=(8, 8)))
+    model = Autoencoder(AutoencoderConfig(latent_channels=5, width=8))
     statistics = BlockStatistics()
     statistics.add(pixels)
     start_from_components(model, statistics)
@@ -34,11 +34,9 @@ def test_the_closed_form_rebuilds_blocks_of_its_own_rank_exactly():
 def test_no_step_of_the_linear_decoder_lowers_the_error_it_is_fitted_to(monkeypatch):
     monkeypatch.setattr(closed_form, "ROUNDS", 30)
     torch.manual_seed(0)
-    model = Autoencoder(AutoencoderConfig(latent_channels=5, widths=(8, 8), decoder_depth=1))
+    model = Autoencoder(AutoencoderConfig(latent_channels=5, width=8, depth=1))
     for parameter in model.parameters():  # a residual that is not zero
         torch.nn.init.normal_(parameter, std=0.1)
-    model.latent_mean.normal_()
-    model.latent_scale.fill_(0.7)
     contrast = (0.05, 0.2, 0.2, 1.0)
     crops = [torch.tanh(scale * torch.randn(1, 3, 5, 16, 16)) for scale in contrast]  # easy and hard ones
     noise, floor = 0.3, 1e-3
@@ -49,7 +47,7 @@ def test_no_step_of_the_linear_decoder_lowers_the_error_it_is_fitted_to(monkeypa
         for pixels in crops:
             whole = torch.cat([pixels[:, :, :1].expand(-1, -1, 3, -1, -1), pixels], dim=2)
             rebuilt = model.decode_chunk(model.encode(pixels).detach(), None, first=False)
-            shaken = (noise / model.latent_scale * model.to_pixels.weight).square().sum(1).mean()  # by the noise
+            shaken = (noise * model.to_pixels.weight).square().sum(1).mean()  # by the noise
             total = total + torch.log((rebuilt - whole).square().mean() + shaken + floor) / len(crops)
         gradients = torch.autograd.grad(total, list(model.to_pixels.parameters()))
         return total.item(), torch.cat([gradient.flatten() for gradient in gradients]).norm().item()

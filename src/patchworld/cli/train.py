@@ -21,10 +21,10 @@ def add(commands: Any) -> None:
     autoencoder = train.add_parser("autoencoder", help="train the video autoencoder")
     add_training(autoencoder)
     autoencoder.add_argument(
-        "--weights", type=Path, metavar="DIR", help="folder of a model to go on from; default: the closed form"
-    )
-    autoencoder.add_argument(
-        "--decoder-only", action="store_true", help="leave the latents as they are; a transformer may know them"
+        "--weights",
+        type=Path,
+        metavar="DIR",
+        help="folder of a model to go on from, whose latents are kept; default: those that suit the data",
     )
     autoencoder.add_argument(
         "--mend",
@@ -184,10 +184,8 @@ def _train_autoencoder(options: argparse.Namespace) -> str:
     from patchworld.vae import AutoencoderConfig
 
     config = _train_config(options, lr=5e-4)
-    if options.decoder_only and not options.weights:
-        raise InputError("--decoder-only keeps the latents of an autoencoder: name it with --weights DIR")
-    if options.mend and (options.weights or options.decoder_only):
-        raise InputError("--mend names the model whose decoder learns: leave out --weights and --decoder-only")
+    if options.mend and options.weights:
+        raise InputError("--mend names the model whose decoder learns: leave out --weights")
     datasets = {path.resolve().name: read_dataset(path) for path in options.data}
     if len(datasets) < len(options.data):
         raise InputError("two data sets have the same name: rename a folder, figures are told by name")
@@ -199,8 +197,7 @@ def _train_autoencoder(options: argparse.Namespace) -> str:
             task: AutoencoderTask = MendingTask(datasets, load(options.mend), options.seed, **settings)
         else:
             start = load_autoencoder(options.weights) if options.weights else AutoencoderConfig()
-            only = options.decoder_only
-            task = AutoencoderTask(datasets, start, options.seed, decoder_only=only, **settings)
+            task = AutoencoderTask(datasets, start, options.seed, **settings)
         folder = train(task, config, options.out)
     if ranks.rank > 0:
         return ""

@@ -1,7 +1,8 @@
-"""Training the autoencoder: start at the principal components, then learn what they miss."""
+"""Training the autoencoder: its matrices have a closed form, the residual of the decoder learns what they miss."""
 
 import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -52,13 +53,12 @@ class AutoencoderTask:
         seed: int,
         *,
         fresh: bool = True,
-        decoder_only: bool = False,
         crops_per_step: int = CROPS_PER_STEP,
     ) -> None:
-        """Every sample of the named `datasets` is drawn equally often. Training goes on from a given autoencoder, or
-        from the closed form of one of the given sizes (not `fresh`: its weights are about to be loaded).
-        `decoder_only` leaves the latents as they are, for the transformers that know them. The linear half of the
-        decoder is then set to its closed form and stays: steps of Adam do it no good (docs/log.md).
+        """Every sample of the named `datasets` is drawn equally often. `start` is an autoencoder, whose latents stay as
+        they are for the transformers that know them, or the sizes of a new one, whose latents are the principal
+        components of the data. The linear half of the decoder is set to its closed form, and its residual learns.
+        Unless `fresh` nothing is set: the weights are about to be loaded.
         """
         self.samples: list[Sample] = []
         self.held_out: dict[str, list[Sample]] = {}
@@ -70,21 +70,17 @@ class AutoencoderTask:
         self.seed, self.crops_per_step = seed, crops_per_step
         torch.manual_seed(seed)
         self.module = start if isinstance(start, Autoencoder) else Autoencoder(start)
-        self.decoder_only = decoder_only
-        if decoder_only:
-            self.module.requires_grad_(False)
-            self.module.decoder.requires_grad_(True)
+        self.module.requires_grad_(False)  # steps of Adam do the closed forms no good (docs/log.md)
+        self.module.decoder.requires_grad_(True)
         self.flops: dict[torch.Size, float] = {}
-        if fresh and (decoder_only or self.module is not start):
-            numbers = tqdm(range(min(CROPS_FOR_STATISTICS, 4 * len(self.samples))), desc="closed form")
-            crops = (self._crop(0, number) for number in numbers)
-            if decoder_only:
-                fit_linear_decoder(self.module, crops, noise=LATENT_NOISE, floor=FINEST_ERROR)
-            else:
+        if fresh:
+            if self.module is not start:
                 statistics = BlockStatistics()
-                for pixels in crops:
+                for pixels in self._first_crops("principal components"):
                     statistics.add(pixels)
                 start_from_components(self.module, statistics)
+            crops = self._first_crops("linear decoder")
+            fit_linear_decoder(self.module, crops, noise=LATENT_NOISE, floor=FINEST_ERROR)
 
     def parts(self, step: int) -> list[tuple[int, int]]:
         return [(step, number) for number in range(self.crops_per_step)]
@@ -133,9 +129,12 @@ class AutoencoderTask:
         return figures
 
     def export(self, folder: Path) -> None:
-        if not self.decoder_only:
-            self._normalise()
         save_autoencoder(self.module, folder)
+
+    def _first_crops(self, told: str) -> Iterator[Tensor]:
+        """What the closed forms are fitted to."""
+        for number in tqdm(range(min(CROPS_FOR_STATISTICS, 4 * len(self.samples))), desc=told):
+            yield self._crop(0, number)
 
     def _crop(self, step: int, number: int) -> Tensor:
         """A random window of a random sample, on the grid: (1, 3, f, h, w)."""
@@ -145,7 +144,7 @@ class AutoencoderTask:
             length = 1 + (length - 1) // unit * unit if axis == 0 else max(length // unit * unit, 1)
             first = int(torch.randint(frames.shape[axis] - length + 1, (), generator=draw))
             frames = frames.take(range(first, first + length), axis)
-        return pad(to_pixels(frames, self.module.latent_mean.device), self.module.grid)
+        return pad(to_pixels(frames, self.module.to_latent.weight.device), self.module.grid)
 
     def _read_crop(self, step: int, number: int, again: int = 0) -> tuple[Sample, np.ndarray, torch.Generator]:
         """A random sample, its frames around a random time, and the generator for what is still to be drawn.
@@ -180,16 +179,3 @@ class AutoencoderTask:
                 self.module.decode(self.module.encode(pixels))
             self.flops[pixels.shape] = 3.0 * counter.get_total_flops()
         return self.flops[pixels.shape]
-
-    def _normalise(self) -> None:
-        """Set the latents' mean and common scale from the data, so that they leave the autoencoder normalised."""
-        module = self.module
-        module.latent_mean.zero_()
-        module.latent_scale.fill_(1.0)
-        with torch.no_grad():
-            latents = [
-                module.encode(self._crop(0, number))[0].flatten(1) for number in range(min(256, 4 * len(self.samples)))
-            ]
-        values = torch.cat(latents, dim=1)
-        module.latent_mean.copy_(values.mean(1))
-        module.latent_scale.fill_(1 / values.var(1).mean().sqrt())

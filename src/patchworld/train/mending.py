@@ -26,7 +26,7 @@ class MendingTask(AutoencoderTask):
 
     def __init__(self, datasets: dict[str, list[Sample]], model: Model, seed: int, **settings: int | bool) -> None:
         """`settings` are those of AutoencoderTask."""
-        super().__init__(datasets, model.autoencoder, seed, decoder_only=True, **settings)  # type: ignore[arg-type]
+        super().__init__(datasets, model.autoencoder, seed, **settings)  # type: ignore[arg-type]
         self.model = model
 
     def seen(self, part: tuple[int, int], latent: Tensor) -> Tensor:

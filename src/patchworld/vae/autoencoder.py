@@ -4,8 +4,8 @@ Latent frame 0 holds pixel frame 0 alone, latent frame j holds frames 4j-3 .. 4j
 nothing depends on frames that come later (the design of MAGVIT-v2, Yu et al. 2023, and Wan 2.1). Inside, the first
 frame stands for a whole block of four equal ones, so one map serves images and videos.
 
-Encoder and decoder are a linear map plus a convolutional residual whose last layer starts at zero. The linear map has a
-closed form, the principal components of the blocks (`closed_form.py`); training starts from there.
+The encoder is one matrix, a block of pixels to a voxel of the latent. The decoder is one matrix back, plus a
+convolutional residual that starts at zero and learns. The matrices have a closed form (`closed_form.py`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,44 +16,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from patchworld.shapes import Grid, Shape
-from patchworld.vae.layers import CausalConv3d, ChannelNorm, Memory, ResidualBlock, fold, unfold
+from patchworld.vae.layers import ChannelNorm, Memory, ResidualBlock, fold, unfold
 
 TIME, SPACE = 4, 8  # pixels a latent voxel spans
-HALF_TIME, HALF_SPACE = 2, 4  # of the finer of the two levels inside
 
 
 class AutoencoderConfig(BaseModel):
-    """Sizes of an autoencoder. `widths` are the channels of the fine level (2 x 4 x 4 pixels) and of the coarse one."""
+    """Sizes of an autoencoder: channels of its latent; channels and blocks of the decoder's residual."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     latent_channels: PositiveInt = 128
-    widths: tuple[PositiveInt, PositiveInt] = (64, 128)
-    encoder_depths: tuple[PositiveInt, PositiveInt] = (1, 1)
-    decoder_depth: PositiveInt = 4  # all on the coarse level
-
-
-class Encoder(nn.Module):
-    """Blocks of pixels to the residual of their latent."""
-
-    def __init__(self, config: AutoencoderConfig) -> None:
-        super().__init__()
-        fine, coarse = config.widths
-        self.conv_in = CausalConv3d(3 * HALF_TIME * HALF_SPACE**2, fine)
-        self.fine = nn.ModuleList(ResidualBlock(fine) for _ in range(config.encoder_depths[0]))
-        self.down = nn.Conv3d(fine * 8, coarse, 1)
-        self.coarse = nn.ModuleList(ResidualBlock(coarse) for _ in range(config.encoder_depths[1]))
-        self.norm = ChannelNorm(coarse)
-        self.conv_out = CausalConv3d(coarse, config.latent_channels, zero=True)
-
-    def forward(self, pixels: Tensor, memory: Memory | None) -> Tensor:
-        x = self.conv_in(fold(pixels, HALF_TIME, HALF_SPACE), memory)  # (b, fine, f/2, h/4, w/4)
-        for block in self.fine:
-            x = block(x, memory)
-        x = self.down(fold(x, 2, 2))  # (b, coarse, f/4, h/8, w/8)
-        for block in self.coarse:
-            x = block(x, memory)
-        return self.conv_out(F.silu(self.norm(x)), memory)
+    width: PositiveInt = 128
+    depth: PositiveInt = 4
 
 
 class Decoder(nn.Module):
@@ -65,25 +40,24 @@ class Decoder(nn.Module):
 
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
-        width = config.widths[1]
-        self.conv_in = nn.Conv3d(config.latent_channels, width, 1)
-        self.blocks = nn.ModuleList(ResidualBlock(width, (1, 3, 3), (3, 1, 1)) for _ in range(config.decoder_depth))
-        self.norm = ChannelNorm(width)
-        self.conv_out = CausalConv3d(width, 3 * TIME * SPACE**2, (1, 1, 1), zero=True)
+        self.conv_in = nn.Conv3d(config.latent_channels, config.width, 1)
+        self.blocks = nn.ModuleList(ResidualBlock(config.width) for _ in range(config.depth))
+        self.norm = ChannelNorm(config.width)
+        self.conv_out = nn.Conv3d(config.width, 3 * TIME * SPACE**2, 1)
+        for parameter in self.conv_out.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, latent: Tensor, memory: Memory | None) -> Tensor:
         x = self.conv_in(latent)
         for block in self.blocks:
             x = block(x, memory)
-        return self.conv_out(F.silu(self.norm(x)), memory)
+        return self.conv_out(F.silu(self.norm(x)))
 
 
 class Autoencoder(nn.Module):
     """Pixels in [-1, 1] to normalised latents and back, whole or streaming."""
 
     grid = Grid(TIME, SPACE)
-    latent_mean: Tensor
-    latent_scale: Tensor
 
     def __init__(self, config: AutoencoderConfig) -> None:
         super().__init__()
@@ -91,11 +65,7 @@ class Autoencoder(nn.Module):
         block = 3 * TIME * SPACE**2
         self.to_latent = nn.Linear(block, config.latent_channels)
         self.to_pixels = nn.Linear(config.latent_channels, block)
-        self.encoder = Encoder(config)
         self.decoder = Decoder(config)
-        self.register_buffer("latent_mean", torch.zeros(config.latent_channels))
-        # One scale for all channels: giving faint detail the weight of what matters makes latents hard to diffuse.
-        self.register_buffer("latent_scale", torch.ones(()))
         self.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]  # torch's stub forgets it
 
     @property
@@ -105,7 +75,7 @@ class Autoencoder(nn.Module):
     @property
     def reach(self) -> int:
         """How many latent frames decoding looks back: two for each block."""
-        return 2 * self.config.decoder_depth
+        return 2 * self.config.depth
 
     def encode(self, pixels: Tensor, grid: Grid | None = None) -> Tensor:
         """Pixels (b, 3, f, h, w) in [-1, 1] to latents (b, c, 1 + (f-1)/4, h/8, w/8).
@@ -113,7 +83,7 @@ class Autoencoder(nn.Module):
         A clip off the `grid` (by default the autoencoder's own) is continued with its last frame, row and column up
         to it.
         """
-        return self.encode_chunk(pad(pixels, grid or self.grid), None, first=True)
+        return self.encode_chunk(pad(pixels, grid or self.grid), first=True)
 
     def decode(self, latent: Tensor, shape: Shape | None = None) -> Tensor:
         """Latents (b, c, f, h, w) to pixels in [-1, 1], cut to `shape` when one is given.
@@ -124,9 +94,8 @@ class Autoencoder(nn.Module):
 
     def encode_stream(self, chunks: Iterable[Tensor]) -> Iterator[Tensor]:
         """Encode a video that comes in pieces: 1 + 4k frames first, then multiples of 4; the result equals `encode`."""
-        memory: Memory = {}
         for number, pixels in enumerate(chunks):
-            yield self.encode_chunk(pixels, memory, first=number == 0)
+            yield self.encode_chunk(pixels, first=number == 0)
 
     def decode_stream(self, chunks: Iterable[Tensor]) -> Iterator[Tensor]:
         """Decode latents that come in pieces of any number of latent frames; the result equals `decode`."""
@@ -134,26 +103,27 @@ class Autoencoder(nn.Module):
         for number, latent in enumerate(chunks):
             yield self.decode_chunk(latent, memory, first=number == 0)
 
-    def encode_chunk(self, pixels: Tensor, memory: Memory | None, *, first: bool) -> Tensor:
+    def encode_chunk(self, pixels: Tensor, *, first: bool) -> Tensor:
         """One piece of a video, in a size on the grid, to the latents of its blocks."""
-        if first:
-            pixels = torch.cat([pixels[:, :, :1].expand(-1, -1, TIME - 1, -1, -1), pixels], dim=2)
-        linear = self.to_latent(fold(pixels, TIME, SPACE).permute(0, 2, 3, 4, 1)).permute(0, 4, 1, 2, 3)
-        latent = linear + self.encoder(pixels, memory)
-        return (latent.float() - self.latent_mean.view(-1, 1, 1, 1)) * self.latent_scale
+        return self.to_latent(blocks(pixels, first=first)).permute(0, 4, 1, 2, 3).float()
 
     def decode_chunk(self, latent: Tensor, memory: Memory | None, *, first: bool) -> Tensor:
         """Some latent frames to their pixels: 4 frames each, 1 for the first of a video."""
         if missing := self.latent_channels - latent.shape[1]:
             latent = F.pad(latent, (0, 0, 0, 0, 0, 0, 0, missing))
-        latent = self.raw(latent)
         linear = self.to_pixels(latent.permute(0, 2, 3, 4, 1)).permute(0, 4, 1, 2, 3)
         pixels = unfold(linear.float() + self.decoder(latent, memory), TIME, SPACE)
         return pixels[:, :, TIME - 1 :] if first else pixels
 
-    def raw(self, latent: Tensor) -> Tensor:
-        """Normalised latents (b, c, f, h, w) as they left the encoder: so both halves of the decoder know them."""
-        return latent / self.latent_scale + self.latent_mean.view(-1, 1, 1, 1)
+
+def blocks(pixels: Tensor, *, first: bool) -> Tensor:
+    """Pixels (b, 3, f, h, w) on the grid as blocks, one for each voxel of the latent: (b, f', h', w', 768).
+
+    The `first` frame of a video stands for four equal ones.
+    """
+    if first:
+        pixels = torch.cat([pixels[:, :, :1].expand(-1, -1, TIME - 1, -1, -1), pixels], dim=2)
+    return fold(pixels, TIME, SPACE).permute(0, 2, 3, 4, 1)
 
 
 def pad(pixels: Tensor, grid: Grid) -> Tensor:

@@ -41,12 +41,11 @@ def encode_frames(
     The last row and column, and in the end the last frame, are continued up to the `grid` (by default the
     autoencoder's own).
     """
-    device = autoencoder.latent_mean.device
-    memory: Memory = {}
+    device = autoencoder.to_latent.weight.device
     for number, piece in enumerate(_pieces(frames, grid or autoencoder.grid)):
         # Entered for each piece anew: between them the caller runs, who may want gradients.
         with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
-            latent = autoencoder.encode_chunk(to_pixels(piece, device).bfloat16(), memory, first=number == 0)
+            latent = autoencoder.encode_chunk(to_pixels(piece, device).bfloat16(), first=number == 0)
         yield latent[0].float().cpu()
 
 
@@ -57,7 +56,7 @@ def decode_latents(
 
     `size` (width, height) is what the frames are cut to. There are 1 + 4k of them: the caller knows where to stop.
     """
-    device = autoencoder.latent_mean.device
+    device = autoencoder.to_pixels.weight.device
     memory: Memory = {}
     first = True
     for latent in latents:
@@ -88,13 +87,10 @@ def preview(autoencoder: Autoencoder, latent: Tensor) -> NDArray[np.uint8]:
 
     The linear half of the decoder, averaged over the pixels of a block; of c channels the others count as their mean.
     """
-    channels = len(latent)
     with torch.no_grad():
-        weight = autoencoder.to_pixels.weight.float().unflatten(0, (-1, 3)).mean(0)  # (3, channels)
+        weight = autoencoder.to_pixels.weight.float().unflatten(0, (-1, 3)).mean(0)[:, : len(latent)]  # (3, c)
         bias = autoencoder.to_pixels.bias.float().unflatten(0, (-1, 3)).mean(0)
-        raw = latent / autoencoder.latent_scale + autoencoder.latent_mean[:channels, None, None, None]
-        pixels = torch.einsum("kc,cfhw->kfhw", weight[:, :channels], raw.to(weight.device))
-        bias = bias + weight[:, channels:] @ autoencoder.latent_mean[channels:]
+        pixels = torch.einsum("kc,cfhw->kfhw", weight, latent.to(weight.device))
     return to_frames((pixels + bias[:, None, None, None])[None])
 
 

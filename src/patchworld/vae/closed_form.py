@@ -9,8 +9,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from patchworld.vae.autoencoder import SPACE, TIME, Autoencoder
-from patchworld.vae.layers import fold
+from patchworld.vae.autoencoder import SPACE, TIME, Autoencoder, blocks
 
 ROUNDS = 3  # of reweighting; the mean logarithm changed by 0.00002 in the last
 
@@ -26,10 +25,10 @@ class BlockStatistics:
 
     def add(self, pixels: Tensor) -> None:
         """Count the blocks of (b, 3, 1 + 4k, h, w) pixels in [-1, 1], on the grid."""
-        blocks = _rows(_blocks(pixels))
-        self.count += len(blocks)
-        self.total += blocks.sum(0).double()
-        self.outer += (blocks.T @ blocks).double()
+        rows = blocks(pixels, first=True).flatten(0, 3)
+        self.count += len(rows)
+        self.total += rows.sum(0).double()
+        self.outer += (rows.T @ rows).double()
 
     def components(self) -> tuple[Tensor, Tensor, Tensor]:
         """Mean (p,), standard deviations (p,) in falling order, and directions (p, p), one a column."""
@@ -74,9 +73,8 @@ def fit_linear_decoder(autoencoder: Autoencoder, crops: Iterable[Tensor], *, noi
         best = torch.linalg.solve(inputs, products).float()  # (c + 1, p): the last row is the bias
         errors = [((best * (a @ best - 2 * b)).sum() / b.shape[1]).item() + square for a, b, square in moments]
         weights = [1 / (max(error, 0.0) + floor) for error in errors]
-    weight = best[:-1].T * autoencoder.latent_scale
-    autoencoder.to_pixels.weight.copy_(weight)
-    autoencoder.to_pixels.bias.copy_(best[-1] - weight @ autoencoder.latent_mean)
+    autoencoder.to_pixels.weight.copy_(best[:-1].T)
+    autoencoder.to_pixels.bias.copy_(best[-1])
 
 
 def _moments(autoencoder: Autoencoder, pixels: Tensor, noise: float) -> tuple[Tensor, Tensor, float]:
@@ -85,15 +83,10 @@ def _moments(autoencoder: Autoencoder, pixels: Tensor, noise: float) -> tuple[Te
     """
     latent = autoencoder.encode(pixels)
     rows = torch.cat([_rows(latent), torch.ones(latent[0, 0].numel(), 1, device=latent.device)], dim=1)
-    left = _rows(_blocks(pixels) - autoencoder.decoder(autoencoder.raw(latent), None))
+    left = blocks(pixels, first=True).flatten(0, 3) - _rows(autoencoder.decoder(latent, None))
     inputs = rows.T @ rows / len(rows)
     inputs.diagonal()[:-1] += noise**2
     return inputs, rows.T @ left / len(rows), left.square().mean().item()
-
-
-def _blocks(pixels: Tensor) -> Tensor:
-    """Pixels (b, 3, 1 + 4k, h, w) as blocks (b, p, f, h, w); the first frame stands for four equal ones."""
-    return fold(torch.cat([pixels[:, :, :1].expand(-1, -1, TIME - 1, -1, -1), pixels], dim=2), TIME, SPACE)
 
 
 def _rows(x: Tensor) -> Tensor:

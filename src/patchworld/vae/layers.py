@@ -1,6 +1,6 @@
 """The layers of the autoencoder: convolutions that look only back in time, and folds that move pixels into channels.
 
-Everything runs in channels-last memory order, where 3x3x3 convolutions reach the speed of matrix products on a CPU.
+Everything runs in channels-last memory order, where convolutions reach the speed of matrix products on a CPU.
 A layer that needs the past takes it from `memory`, so that a video goes through chunk by chunk with the same result
 as in one piece. No layer normalises across time or space: that would make a frame depend on later ones.
 """
@@ -26,29 +26,20 @@ def unfold(x: Tensor, time: int, space: int) -> Tensor:
     return unfolded.permute(0, 4, 1, 2, 3)
 
 
-Kernel = tuple[int, int, int]
-"""Frames, rows and columns that one output of a convolution sees, odd in the last two."""
-
-
 class CausalConv3d(nn.Module):
-    """A convolution whose output at a frame sees that frame and those before it."""
+    """A 3x1x1 convolution whose output at a frame sees that frame and the two before it; starts at zero."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: Kernel = (3, 3, 3), *, zero: bool = False) -> None:
-        """`zero` starts with an output of zero."""
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.past = kernel[0] - 1  # frames before its own
-        self.conv = nn.Conv3d(in_channels, out_channels, kernel, padding=(0, kernel[1] // 2, kernel[2] // 2))
-        if zero:
-            for parameter in self.conv.parameters():
-                nn.init.zeros_(parameter)
+        self.conv = nn.Conv3d(channels, channels, (3, 1, 1))
+        for parameter in self.conv.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, memory: Memory | None) -> Tensor:
-        if not self.past:
-            return self.conv(x)
         past = None if memory is None else memory.get(self)
-        x = F.pad(x, (0, 0, 0, 0, self.past, 0)) if past is None else torch.cat([past, x], dim=2)
+        x = F.pad(x, (0, 0, 0, 0, 2, 0)) if past is None else torch.cat([past, x], dim=2)
         if memory is not None:
-            memory[self] = x[:, :, -self.past :].clone(memory_format=torch.channels_last_3d)
+            memory[self] = x[:, :, -2:].clone(memory_format=torch.channels_last_3d)
         return self.conv(x)
 
 
@@ -67,15 +58,17 @@ class ChannelNorm(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two causal convolutions added to their input; starts as the identity."""
+    """A convolution in space and one in time, added to their input (R(2+1)D, Tran et al. 2018, 1711.11248); starts as
+    the identity.
+    """
 
-    def __init__(self, channels: int, first: Kernel = (3, 3, 3), second: Kernel = (3, 3, 3)) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.norm1 = ChannelNorm(channels)
-        self.conv1 = CausalConv3d(channels, channels, first)
+        self.conv1 = nn.Conv3d(channels, channels, (1, 3, 3), padding=(0, 1, 1))
         self.norm2 = ChannelNorm(channels)
-        self.conv2 = CausalConv3d(channels, channels, second, zero=True)
+        self.conv2 = CausalConv3d(channels)
 
     def forward(self, x: Tensor, memory: Memory | None) -> Tensor:
-        h = self.conv1(F.silu(self.norm1(x)), memory)
+        h = self.conv1(F.silu(self.norm1(x)))
         return x + self.conv2(F.silu(self.norm2(h)), memory)

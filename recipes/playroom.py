@@ -40,17 +40,15 @@ def render(out: Path, photographs: str | None) -> None:
 
 
 def autoencoder(out: Path) -> None:
-    """Both parts, then the decoder alone, with latents that stay as they are: a transformer can begin meanwhile."""
-    train = ["train", "autoencoder", "--data", str(out / "playroom"), str(out / "pictures"), "--lr", "1e-3"]
-    run(*train, "--out", str(out / "autoencoder"), "--minutes", "15")
-    weights = ["--weights", str(out / "autoencoder" / "model"), "--decoder-only"]
-    run(*train, "--out", str(out / "decoder"), "--minutes", "28", *weights)
+    """A minute of closed forms, then the residual of the decoder learns."""
+    data = [str(out / "playroom"), str(out / "pictures")]
+    run("train", "autoencoder", "--data", *data, "--lr", "1e-3", "--out", str(out / "autoencoder"), "--minutes", "28")
 
 
 def transformer(out: Path) -> None:
     """Six minutes of encoding, then 98 of training: a part of each step for each of two cores."""
     paths = ["--data", str(out / "playroom"), "--out", str(out / "transformer")]
-    settings = ["--autoencoder", str(out / "decoder" / "model"), "--minutes", "98", "--tokens", "896", "--parts", "2"]
+    settings = ["--autoencoder", str(out / "autoencoder" / "model"), "--minutes", "98", "--tokens", "896", "--parts", "2"]
     run("train", "transformer", *paths, *settings, "--stages", "0.3:frames=1,0.85:tokens=80,1")
 
 

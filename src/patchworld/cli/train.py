@@ -192,12 +192,13 @@ def _train_autoencoder(options: argparse.Namespace) -> str:
     crops = _parts(options, CROPS_PER_STEP)
     with join_ranks(config.shard) as ranks:
         make_folder(options.out)
-        settings = {"fresh": not list_checkpoints(options.out / "checkpoints"), "crops_per_step": crops}
+        fresh = not list_checkpoints(options.out / "checkpoints")
         if options.mend:
-            task: AutoencoderTask = MendingTask(datasets, load(options.mend), options.seed, **settings)
+            model = load(options.mend)
+            task: AutoencoderTask = MendingTask(datasets, model, options.seed, fresh=fresh, crops_per_step=crops)
         else:
             start = load_autoencoder(options.weights) if options.weights else AutoencoderConfig()
-            task = AutoencoderTask(datasets, start, options.seed, **settings)
+            task = AutoencoderTask(datasets, start, options.seed, fresh=fresh, crops_per_step=crops)
         folder = train(task, config, options.out)
     if ranks.rank > 0:
         return ""

@@ -162,8 +162,15 @@ def _write_clip(job: _Job) -> int:
     from patchworld.playroom.grammar import sample_scene
     from patchworld.video import write
 
-    wanted = {"split": job.split, "frames": job.num_frames, "size": job.size, "event": job.event, "camera": job.camera}
-    scene = sample_scene(job.seed, job.index, **wanted)
+    scene = sample_scene(
+        job.seed,
+        job.index,
+        split=job.split,
+        frames=job.num_frames,
+        size=job.size,
+        event=job.event,
+        camera=job.camera,
+    )
     episode = play(scene)
     video = f"clips/{job.index:06d}.{'png' if job.num_frames == 1 else 'mp4'}"
     write(episode.clip, Path(job.out) / video, crf=CRF)

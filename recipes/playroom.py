@@ -1,13 +1,15 @@
 """How the shipped model was made. Run from the root of the repository: python recipes/playroom.py OUT [PHOTOGRAPHS]
 
-    render          6,000 clips of the playroom, 7,650 pictures of it, 2,281 clips of events that are rare otherwise,
+    render          6,000 clips of the playroom, 11,650 pictures of it, 4,881 clips of what is rare otherwise,
                     2,500 clips of photographs and patterns; two processes
-    autoencoder     15 minutes from the principal components, then 28 of the decoder alone
+    autoencoder     matrices in closed form, then 28 minutes of the decoder's residual
     transformer     98 minutes, flow, preset `small`: single pictures, then clips of up to 80 tokens, then all
     further         8 minutes of pictures, then 88 of pictures and clips together, the larger ones from minute 37
+    rarer           55 minutes more, then 58 with pushes, cameras and portraits; the text encoder stays as it is
+    mend            18 minutes of the decoder, on what the transformer dreams
 
 Measured on one core each, of about 205 GFLOP/s in bfloat16 matrix products; what came of it is in docs/model.md. Every
-step continues where it was stopped when the same command is run again. OUT/further/model is the model.
+step continues where it was stopped when the same command is run again. OUT/mended/model is the model.
 
 PHOTOGRAPHS is a folder of pictures of your own; without it the autoencoder learns from patterns, letters and shapes.
 """
@@ -18,6 +20,8 @@ from pathlib import Path
 from patchworld.cli import main
 
 RARE = ("is pushed", "rolls behind a wall", "hits", "bites a pie", "blows out a candle", "knocks over a tower")
+ROLLS = ("rolls to the left", "rolls to the right")
+CAMERAS = ("orbits left", "orbits right", "moves in", "moves out", "pans left", "pans right")
 
 
 def run(*arguments: str) -> None:
@@ -27,7 +31,7 @@ def run(*arguments: str) -> None:
 
 
 def render(out: Path, photographs: str | None) -> None:
-    """About forty minutes."""
+    """About fifty minutes."""
     playroom = ["data", "playroom", "--workers", "2"]
     run(*playroom, "--clips", "6000", "--out", str(out / "playroom"), "--seed", "1")
     still = ["64x64x1=0.6", "112x64x1=0.15", "64x112x1=0.15", "96x96x1=0.1"]
@@ -35,6 +39,15 @@ def render(out: Path, photographs: str | None) -> None:
     sizes = ["64x64x17=0.6", "112x64x17=0.15", "64x112x17=0.15", "64x64x33=0.1"]
     events = [word for event in ("is pushed", *RARE) for word in ("--event", event)]  # pushes twice as often
     run(*playroom, "--clips", "2281", "--out", str(out / "events"), "--seed", "5", "--mix", *sizes, *events)
+    views = [word for event in ("rests", *ROLLS) for word in ("--event", event)]
+    views += [word for camera in CAMERAS for word in ("--camera", camera)]
+    sizes = ["64x64x17=0.55", "112x64x17=0.15", "64x112x17=0.2", "64x64x33=0.1"]
+    pushed = ["--event", "is pushed"]
+    run(*playroom, "--clips", "1000", "--out", str(out / "pushes"), "--seed", "6", "--mix", *sizes, *pushed)
+    run(*playroom, "--clips", "1000", "--out", str(out / "views"), "--seed", "7", "--mix", *sizes, *views)
+    sizes = ["64x64x1=0.3", "112x64x1=0.25", "64x112x1=0.35", "96x96x1=0.1"]
+    run(*playroom, "--clips", "4000", "--out", str(out / "still2"), "--seed", "8", "--mix", *sizes)
+    run(*playroom, "--clips", "600", "--out", str(out / "portraits"), "--seed", "9", "--mix", "64x112x17=1")
     given = ["--photos", photographs] if photographs else []
     run("data", "pictures", "--clips", "2500", "--out", str(out / "pictures"), "--workers", "2", "--seed", "1", *given)
 
@@ -48,7 +61,16 @@ def autoencoder(out: Path) -> None:
 def transformer(out: Path) -> None:
     """Six minutes of encoding, then 98 of training: a part of each step for each of two cores."""
     paths = ["--data", str(out / "playroom"), "--out", str(out / "transformer")]
-    settings = ["--autoencoder", str(out / "autoencoder" / "model"), "--minutes", "98", "--tokens", "896", "--parts", "2"]
+    settings = [
+        "--autoencoder",
+        str(out / "autoencoder" / "model"),
+        "--minutes",
+        "98",
+        "--tokens",
+        "896",
+        "--parts",
+        "2",
+    ]
     run("train", "transformer", *paths, *settings, "--stages", "0.3:frames=1,0.85:tokens=80,1")
 
 
@@ -63,6 +85,26 @@ def further(out: Path) -> None:
     run(*train, *begun, "--data", data, still, events, "--minutes", "88", *stages)
 
 
+def rarer(out: Path) -> None:
+    """What was seldom right is seen more often; pictures twice an epoch, a third of the tokens."""
+    train = ["train", "transformer", "--tokens", "1792", "--parts", "2", "--freeze", "text"]
+    folders = {
+        name: str(out / name) for name in ("playroom", "still", "events", "pushes", "views", "portraits", "still2")
+    }
+    begun = ["--weights", str(out / "further" / "model"), "--out", str(out / "more"), "--lr", "8e-4"]
+    data = [folders[name] for name in ("playroom", "still", "events")]
+    run(*train, *begun, "--data", *data, "--minutes", "55", "--stages", "0.9:tokens=80,1")
+    begun = ["--weights", str(out / "more" / "model"), "--out", str(out / "rarer"), "--lr", "7e-4"]
+    run(*train, *begun, "--data", *folders.values(), folders["still"], folders["still2"], "--minutes", "58")
+
+
+def mend(out: Path) -> None:
+    """Faults of dreams are mended where pixels are made."""
+    data = [str(out / name) for name in ("playroom", "still", "pictures")]
+    begun = ["--mend", str(out / "rarer" / "model"), "--out", str(out / "mended"), "--lr", "1e-3"]
+    run("train", "autoencoder", *begun, "--data", *data, "--minutes", "18")
+
+
 if __name__ == "__main__":
     if len(sys.argv) not in (2, 3):
         sys.exit("usage: python recipes/playroom.py OUT [PHOTOGRAPHS]")
@@ -71,3 +113,5 @@ if __name__ == "__main__":
     autoencoder(folder)
     transformer(folder)
     further(folder)
+    rarer(folder)
+    mend(folder)

@@ -39,6 +39,7 @@ from measure import machine, publish
 from patchworld.model import load
 from patchworld.serve import worker
 from patchworld.serve.api import make_app
+from patchworld.serve.connection import HTTP
 from patchworld.serve.queue import Queue
 from patchworld.serve.settings import Limits, Settings
 from patchworld.serve.store import MASTER, VARIANTS, Store
@@ -175,7 +176,7 @@ def answer(settings: Settings, port: int) -> None:
 
     queue, store = open_queue(settings), Store(settings.folder)
     threading.Thread(target=sweep, args=(queue, store), daemon=True).start()
-    uvicorn.run(make_app(settings, queue, store), port=port, log_config=None)
+    uvicorn.run(make_app(settings, queue, store), port=port, **HTTP)
 
 
 def sweep(queue: Queue, store: Store) -> None:

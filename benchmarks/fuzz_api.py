@@ -22,6 +22,7 @@ import uvicorn
 from measure import machine, publish
 
 from patchworld.serve.api import make_app
+from patchworld.serve.connection import HTTP
 from patchworld.serve.settings import Key, Limits, Settings
 from patchworld.serve.store import Store
 from patchworld.serve.worker import open_queue
@@ -39,7 +40,7 @@ def main() -> None:
         limits = Limits(waiting=1_000_000, pixels=32 * 32)
         settings = Settings(folder=Path(folder), keys={"ann": Key(key=KEY)}, limits=limits)
         app = make_app(settings, open_queue(settings), Store(settings.folder))
-        server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
+        server = uvicorn.Server(uvicorn.Config(app, port=0, **HTTP))
         threading.Thread(target=server.run, daemon=True).start()
         while not server.started:
             time.sleep(0.05)

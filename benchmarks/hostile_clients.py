@@ -32,6 +32,7 @@ from measure import machine, publish
 
 import patchworld
 from patchworld.serve.api import make_app
+from patchworld.serve.connection import HTTP
 from patchworld.serve.queue import Queue
 from patchworld.serve.settings import Key, Limits, Settings
 from patchworld.serve.store import Store
@@ -72,7 +73,7 @@ def main() -> None:
         limits = Limits(pixels=32 * 32, upload=2**20, waiting=50)
         settings = Settings(folder=folder, keys={"ann": Key(key=ANN), "bob": Key(key=BOB)}, limits=limits)
         queue, store = open_queue(settings), Store(folder)
-        server = uvicorn.Server(uvicorn.Config(make_app(settings, queue, store), port=0, log_config=None))
+        server = uvicorn.Server(uvicorn.Config(make_app(settings, queue, store), port=0, **HTTP))
         threading.Thread(target=server.run, daemon=True).start()
         while not server.started:
             time.sleep(0.05)
@@ -288,7 +289,7 @@ def disk_full() -> tuple[str, str]:
     try:
         settings = Settings(folder=folder / "served")
         queue, store = open_queue(settings), Store(settings.folder)
-        server = uvicorn.Server(uvicorn.Config(make_app(settings, queue, store), port=0, log_config=None))
+        server = uvicorn.Server(uvicorn.Config(make_app(settings, queue, store), port=0, **HTTP))
         threading.Thread(target=server.run, daemon=True).start()
         while not server.started:
             time.sleep(0.05)

@@ -22,6 +22,7 @@ from measure import machine, publish
 from playwright.sync_api import sync_playwright
 
 from patchworld.serve.api import make_app
+from patchworld.serve.connection import HTTP
 from patchworld.serve.page import BUILT, FILES
 from patchworld.serve.settings import Settings
 from patchworld.serve.store import VARIANTS, Store
@@ -40,7 +41,7 @@ def main() -> None:
         settings = Settings(folder=Path(folder))
         queue, store = open_queue(settings), Store(settings.folder)
         fill(queue, store)
-        server = uvicorn.Server(uvicorn.Config(make_app(settings, queue, store), port=0, log_config=None))
+        server = uvicorn.Server(uvicorn.Config(make_app(settings, queue, store), port=0, **HTTP))
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         while not server.started:

@@ -6,6 +6,7 @@ import time
 import uvicorn
 
 from patchworld.serve.api import make_app
+from patchworld.serve.connection import HTTP
 from patchworld.serve.settings import Key, Limits, Settings
 from patchworld.serve.store import Store
 from patchworld.serve.worker import open_queue, work
@@ -17,9 +18,8 @@ class Server:
     def __init__(self, settings, model, working=True):
         self.settings, self.queue, self.store = settings, open_queue(settings), Store(settings.folder)
         self.leaving = threading.Event()
-        config = uvicorn.Config(
-            make_app(settings, self.queue, self.store), port=0, log_config=None, timeout_graceful_shutdown=1
-        )
+        app = make_app(settings, self.queue, self.store)
+        config = uvicorn.Config(app, port=0, timeout_graceful_shutdown=1, **HTTP)
         self.http = uvicorn.Server(config)
         self.threads = [threading.Thread(target=self.http.run, daemon=True)]
         if working:

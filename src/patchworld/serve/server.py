@@ -15,6 +15,7 @@ import uvicorn
 from patchworld.errors import InputError
 from patchworld.provenance import signing_key
 from patchworld.serve.api import make_app
+from patchworld.serve.connection import HTTP
 from patchworld.serve.gate import LOCAL
 from patchworld.serve.queue import Queue
 from patchworld.serve.settings import Settings
@@ -94,17 +95,7 @@ def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8000, worker
         for thread in threads:
             thread.start()
         try:
-            uvicorn.run(
-                app,
-                host=host,
-                port=port,
-                log_config=None,
-                access_log=False,
-                timeout_keep_alive=10,
-                limit_concurrency=1000,
-                h11_max_incomplete_event_size=64 * 1024,
-                ws_max_size=64 * 1024,
-            )
+            uvicorn.run(app, host=host, port=port, **HTTP)
         finally:
             leaving.set()
 

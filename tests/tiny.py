@@ -63,3 +63,28 @@ def text_encoder_folder(kind: str, folder: Path, safe: bool = True) -> Path:
         model.config.save_pretrained(folder)
         torch.save(model.state_dict(), folder / "pytorch_model.bin")
     return folder
+
+
+class Counting:
+    """A denoiser that keeps the shapes of its packs."""
+
+    def __init__(self, denoiser):
+        self.denoiser, self.seen = denoiser, []
+
+    def __call__(self, pack, *others):
+        self.seen.append(pack.shapes)
+        return self.denoiser(pack, *others)
+
+    @property
+    def token_variance(self):
+        return self.denoiser.token_variance
+
+
+class Observed:
+    """A model with such a denoiser, or another one in its place."""
+
+    def __init__(self, model, wrap=Counting):
+        self.model, self.denoiser = model, wrap(model.denoiser)
+
+    def __getattr__(self, name):
+        return getattr(self.model, name)

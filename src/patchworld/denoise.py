@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from patchworld.canvas import Block, Canvas, action_row
-from patchworld.diffusion import NoiseProcess, Predict, addressed_noise, check_seed, guided
+from patchworld.diffusion import NoiseProcess, Predict, PredictBoth, addressed_noise, check_seed, guided
 from patchworld.errors import InputError, RunError
 from patchworld.patches import Pack, PatchGrid, patchify, positions, unpatchify
 from patchworld.plan import Stretch, Window
@@ -142,9 +142,8 @@ class Dreamer:
             if self.on_step is not None:
                 self.on_step(self.done - steps + done, self.total, unpatchify(clean, shape, world.patch))
 
-        conditional, unconditional = self._readers(shape, stretch, window)
         clean = world.process.sample(
-            guided(conditional, unconditional, sampling.guidance, world.process.guide),
+            guided(*self._predictors(shape, stretch, window), sampling.guidance, world.process.guide),
             world.process.corrupt(given, noise(0), cap),
             cap,
             num_steps=sampling.steps,
@@ -157,46 +156,54 @@ class Dreamer:
             raise RunError(f"the model made numbers that are not finite: {remedy}")
         return clean
 
-    def _readers(self, shape: Shape, stretch: Stretch, window: Window) -> tuple[Predict, Predict]:
-        """The denoiser with the prompts of a window of token `shape`, and with the negative one."""
+    def _predictors(self, shape: Shape, stretch: Stretch, window: Window) -> tuple[Predict, PredictBoth]:
+        """The denoiser with the prompts of a window of token `shape`; and both with those and with the negative one.
+
+        What is asked at the same time is one pack: of the window with each prompt, one forward pass.
+        """
         canvas, step, each = self.canvas, self.grid.time, shape.height * shape.width
-        around = WRAP if canvas.circular and not canvas.conditions else 0
+        around = WRAP if canvas.circular and not canvas.conditions else 0  # a circle's ends are seen on both sides
         seen = Shape(shape.frames + 2 * around, shape.height, shape.width)
         number = torch.arange(-around, shape.frames + around) % shape.frames  # of each token frame that is seen
+        index = (number[:, None] * each + torch.arange(each)).flatten()  # the token of the state at each place
         place = positions(seen, step / canvas.fps)
         last = [max(0, stretch.start + block * step) for block in range(window.start, window.stop)]  # frame of each
-        parts = torch.tensor([sum(first <= frame for first, _ in canvas.prompts) - 1 for frame in last])[number]
-        actions = self._actions(last, number) if self._names else None
-        index = (number[:, None] * each + torch.arange(each)).flatten()  # the token of the state at each place
+        parts = torch.tensor([sum(first <= frame for first, _ in canvas.prompts) - 1 for frame in last])
+        prompted = parts.unique().tolist()
+        done = self._actions(last, number) if self._names else None
 
-        def reader(prompt: str, actions: Tensor | None) -> Predict:
-            text = self._text(prompt)
-            device = text.features.device  # the solver and what it mixes stay on the CPU
-            here, done = place.to(device), None if actions is None else actions.to(device)
+        def read(noisy: Tensor, level: Tensor, prompts: list[str]) -> list[Tensor]:
+            """What is predicted with each prompt. Those after the prompts of the window are read without actions."""
+            texts, times = [self._text(prompt) for prompt in prompts], len(prompts)
+            device = texts[0].features.device  # the solver and what it mixes stay on the CPU
+            text = TextTokens(torch.cat([one.features for one in texts]), tuple(len(one.features) for one in texts))
+            pack = Pack(noisy[index].repeat(times, 1), place.repeat(times, 1), (seen,) * times).to(device)
+            actions = None
+            if done is not None:  # to say nothing is to do nothing
+                rows = [done] * len(prompted) + [torch.zeros_like(done)] * (times - len(prompted))
+                actions = torch.cat(rows).to(device)
+            with torch.autocast(device.type, torch.bfloat16):
+                found = predict(self.world, pack, level[index].repeat(times).to(device), text, actions)
+            inner = slice(around * each, around * each + len(noisy))
+            return [one[inner] for one in found.to(noisy.device).chunk(times)]
 
-            def read(noisy: Tensor, level: Tensor) -> Tensor:
-                pack = Pack(noisy.to(device), here, (seen,))
-                with torch.autocast(device.type, torch.bfloat16):
-                    return predict(self.world, pack, level.to(device), text, done).to(noisy.device)
-
-            return read
-
-        readers = {part: reader(canvas.prompts[part][1], actions) for part in sorted(set(parts.tolist()))}
-
-        def conditional(noisy: Tensor, level: Tensor) -> Tensor:
-            """Each token frame as the reader of its own prompt, which reads the others too, predicts it."""
-            found = [(parts == part, read(noisy, level)) for part, read in readers.items()]
-            answer = found[0][1]
-            for frames, other in found[1:]:
-                answer = torch.where(frames.repeat_interleave(each)[:, None], other, answer)
+        def merged(found: list[Tensor]) -> Tensor:
+            """Each token frame as it is predicted with its own prompt, which sees the others too."""
+            answer = found[0]
+            for part, other in zip(prompted[1:], found[1:], strict=True):
+                answer = torch.where((parts == part).repeat_interleave(each)[:, None], other, answer)
             return answer
 
-        def inside(read: Predict) -> Predict:
-            """A reader of the circle's tokens, which sees some of them again before the first and after the last."""
-            return lambda noisy, level: read(noisy[index], level[index])[around * each : len(index) - around * each]
+        prompts = [canvas.prompts[part][1] for part in prompted]
 
-        plain = reader(canvas.negative, None)
-        return (inside(conditional), inside(plain)) if around else (conditional, plain)
+        def conditional(noisy: Tensor, level: Tensor) -> Tensor:
+            return merged(read(noisy, level, prompts))
+
+        def both(noisy: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
+            *found, unconditional = read(noisy, level, [*prompts, canvas.negative])
+            return merged(found), unconditional
+
+        return conditional, both
 
     def _actions(self, last: list[int], number: Tensor) -> Tensor:
         """(token frames, actions) what is done in those that end with the frames `last`."""

@@ -26,7 +26,7 @@ from patchworld.video import Clip
 
 __all__ = ["OnStep", "Sampling", "World", "generate", "predict", "stream"]
 
-BYTES_PER_PIXEL = 40  # of memory, for one pixel of a window while it is dreamed; measured with the preset small
+BYTES_PER_PIXEL = 50  # of memory, for one pixel of a window while it is dreamed; measured with the preset small
 DETAIL_FADES = 0.6  # measured: docs/log.md
 
 

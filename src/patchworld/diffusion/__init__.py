@@ -6,7 +6,7 @@ solvers.py integrates the flow; guidance.py sharpens a denoiser by its prompt; n
 
 from patchworld.diffusion.ddpm import DDPM
 from patchworld.diffusion.flow import RectifiedFlow, shift_level
-from patchworld.diffusion.guidance import guided
+from patchworld.diffusion.guidance import PredictBoth, guided
 from patchworld.diffusion.noise import addressed_noise, check_seed
 from patchworld.diffusion.process import FreshNoise, NoiseProcess, OnStep, Predict
 
@@ -16,6 +16,7 @@ __all__ = [
     "NoiseProcess",
     "OnStep",
     "Predict",
+    "PredictBoth",
     "RectifiedFlow",
     "addressed_noise",
     "check_seed",

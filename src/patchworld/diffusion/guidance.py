@@ -14,6 +14,9 @@ from patchworld.errors import InputError
 
 ALWAYS = (0.0, 1.0)
 
+PredictBoth = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""(state, level) -> predictions with the prompt and without it."""
+
 Guide = Callable[[Tensor, Tensor, float], Tensor]
 """`NoiseProcess.guide`: (conditional, unconditional, scale) -> prediction."""
 
@@ -26,7 +29,7 @@ def is_guided(level: Tensor, interval: tuple[float, float]) -> Tensor:
 
 def guided(
     conditional: Predict,
-    unconditional: Predict,
+    both: PredictBoth,
     scale: float,
     guide: Guide,
     interval: tuple[float, float] = ALWAYS,
@@ -34,7 +37,7 @@ def guided(
     """A denoiser that predicts by guidance of `scale` where a token's level is in `interval`, and plainly elsewhere.
 
     Scale 1 is the conditional denoiser itself; where no token is in the interval, too, it alone is asked. For a
-    negative prompt, `unconditional` is the denoiser that is given it.
+    negative prompt, the second of `both` is the denoiser that is given it.
     """
     low, high = interval
     if not 0 <= low < high <= 1:
@@ -43,11 +46,11 @@ def guided(
         return conditional
 
     def predict(noisy: Tensor, level: Tensor) -> Tensor:
-        with_prompt = conditional(noisy, level)
         inside = is_guided(level, interval)
         if not inside.any():
-            return with_prompt
-        pushed = guide(with_prompt, unconditional(noisy, level), scale)
+            return conditional(noisy, level)
+        with_prompt, without = both(noisy, level)
+        pushed = guide(with_prompt, without, scale)
         return torch.where(inside[:, None], pushed, with_prompt.to(pushed.dtype))
 
     return predict

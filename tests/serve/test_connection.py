@@ -1,5 +1,6 @@
 import socket
 import time
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import pytest
@@ -51,10 +52,12 @@ def test_who_does_not_finish_a_request_is_hung_up_on(dial, said):
 def test_who_drips_is_hung_up_on_too(dial):
     wire = dial()
     wire.sendall(HEAD)
-    with pytest.raises(OSError, match="reset|pipe"):
-        for _ in range(100):
+    started = time.monotonic()
+    with suppress(OSError):
+        while time.monotonic() - started < 10:
             wire.sendall(b"X: y\r\n")
             time.sleep(0.1)
+    assert time.monotonic() - started < 10
 
 
 def test_who_says_half_of_a_second_request_is_hung_up_on_after_the_answer_to_the_first(dial):

@@ -47,6 +47,7 @@ from patchworld.serve.worker import open_queue, work
 from patchworld.video import Clip, read
 
 LEASE = 2.0  # seconds
+SLEEP = 2 * LEASE  # of a worker that is stopped
 SERVER = 0.15  # share of harm: the server is killed; else a worker is stopped or killed
 MODEL = load() if __name__ == "chaos_serve" else None  # in the process that all others are forked from
 SUFFIXES = (MASTER, *(suffix for suffix, _ in VARIANTS.values()))
@@ -119,6 +120,7 @@ def run(seed: int, options: argparse.Namespace) -> dict[str, object]:
         client = Client(f"http://127.0.0.1:{port}/v1/videos", jobs)
         asking = threading.Thread(target=client.ask_all, daemon=True)
         asking.start()
+        asleep = {1: 0.0, 2: 0.0}  # until when; who is killed in their sleep does not come back late
         harm = {"kills of workers": 0, "of the server": 0, "workers stopped": 0}
         deadline = started + options.limit
         while time.monotonic() < deadline and (asking.is_alive() or sum(harm.values()) < kills):
@@ -131,11 +133,13 @@ def run(seed: int, options: argparse.Namespace) -> dict[str, object]:
                 time.sleep(0.02)
                 continue
             time.sleep(chance.uniform(0, options.pause))
-            kind = chance.random()
-            place = 0 if kind < SERVER else chance.randint(1, 2)
-            if SERVER <= kind < SERVER + options.stops:
+            kind, now = chance.random(), time.monotonic()
+            awake = [place for place, until in asleep.items() if until < now]
+            place = 0 if kind < SERVER else chance.choice(awake)
+            if SERVER <= kind < SERVER + options.stops and len(awake) == 2:
                 os.kill(processes[place].pid, signal.SIGSTOP)
-                threading.Timer(1.5 * LEASE, go_on, [processes[place].pid]).start()
+                threading.Timer(SLEEP, go_on, [processes[place].pid]).start()
+                asleep[place] = now + SLEEP + 1  # and a second to do harm
                 harm["workers stopped"] += 1
                 continue
             processes[place].kill()

@@ -397,6 +397,101 @@ def test_words_are_never_markup(quiet, visit):
     expect(page.locator(".caption").first).to_have_text(nasty)
 
 
+RUN = "window.owned=1"
+MARKUP = [  # 50 ways in which text has become script elsewhere
+    f"<script>{RUN}</script>",
+    f"</textarea><script>{RUN}</script>",
+    f"</title></style></script><script>{RUN}</script>",
+    f"<scr<script>ipt>{RUN}</scr</script>ipt>",
+    f"<SCRIPT\x0c>{RUN}</SCRIPT >",
+    "<script src=//example.com/x.js></script>",
+    f"<script type=module>{RUN}</script>",
+    f"<noscript><p title='</noscript><img src=x onerror={RUN}>'>",
+    f"<template><script>{RUN}</script></template>",
+    f"<iframe srcdoc='<script>parent.owned=1</script>' title='{RUN}'>",
+    f"<iframe src=javascript:{RUN}>",
+    "<object data=data:text/html,<script>parent.owned=1</script>>",
+    "<embed src=data:text/html,<script>parent.owned=1</script>>",
+    f"<base href=javascript:{RUN}//>",
+    f"<meta http-equiv=refresh content='0;url=javascript:{RUN}'>",
+    f"<link rel=stylesheet href=javascript:{RUN}>",
+    f"<style>@import 'javascript:{RUN}'</style>",
+    f"<svg><animate onbegin={RUN} attributeName=x></svg>",
+    f"<svg><set attributeName=href to=javascript:{RUN}></svg>",
+    f"<svg><foreignObject><script>{RUN}</script></foreignObject></svg>",
+    f"<math><mtext><script>{RUN}</script></mtext></math>",
+    f"<a href=javascript:{RUN}>x</a>",
+    f"<a href='java\tscript:{RUN}'>x</a>",
+    f"<form action=javascript:{RUN}><button autofocus>x</button></form>",
+    f"<button formaction=javascript:{RUN}>x</button>",
+    f"javascript:{RUN}",
+    f"data:text/html,<script>{RUN}</script>",
+    f"'-({RUN})-'",
+    f'";{RUN};//',
+    f"${{({RUN})}}",
+    f"{{{{constructor.constructor('{RUN}')()}}}}",
+    f"\\u003cscript\\u003e{RUN}\\u003c/script\\u003e",
+    f"&lt;script&gt;{RUN}&lt;/script&gt;",
+    f"%3Cscript%3E{RUN}%3C/script%3E",
+    f"<!--><script>{RUN}</script>-->",
+    f"<![CDATA[<script>{RUN}</script>]]>",
+    *(
+        f"<{tag} {event}={RUN} {more}>"
+        for tag, event, more in (
+            ("img", "onerror", "src=x"),
+            ("img", "onload", "src=data:image/gif;base64,R0lGODlhAQABAAAAACw="),
+            ("video", "onerror", "src=x autoplay"),
+            ("audio", "onloadstart", "src=x autoplay"),
+            ("body", "onload", ""),
+            ("svg", "onload", ""),
+            ("input", "onfocus", "autofocus"),
+            ("select", "onfocus", "autofocus"),
+            ("details", "ontoggle", "open"),
+            ("marquee", "onstart", ""),
+            ("div", "onpointerenter", "style=position:fixed;inset:0"),
+            ("p", "onanimationend", "style=animation:x"),
+        )
+    ),
+    f'" autofocus onfocus="{RUN}',
+    f"' onmouseover='{RUN}",
+]
+
+
+def test_text_of_strangers_is_never_script(quiet, visit):
+    assert len(set(MARKUP)) == 50
+    for text in MARKUP:  # as a prompt, as what became of the file's own words, and as what went wrong
+        asked = {"operation": text, "model": text, "prompt": text, "seconds": "1", "size": "32x16", "notes": [text]}
+        more = {"sampling": {"seed": 0}, "fitted_from": text, "remixed_from_video_id": None}
+        quiet.queue.submit("local", {**asked, **more})
+        quiet.queue.fail(quiet.queue.claim(), text, text)
+    page = visit(quiet)
+    asked_for, dialogs = [], []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    page.on("request", lambda request: asked_for.append(request.url))
+    for _ in range(2):
+        page.get_by_role("button", name="Show more").click()
+    cards = page.locator("li.card")
+    expect(cards).to_have_count(50)
+    shown = {cards.nth(number).locator(".caption").text_content() for number in range(50)}
+    assert shown == set(MARKUP)
+    page.locator("summary", has_text="More").click()
+    for number in range(50):
+        cards.nth(number).get_by_role("button").first.click()
+        name = MARKUP[number].replace("/", "")[:80]
+        picture = {"name": name, "mimeType": "image/png", "buffer": b"no picture"}
+        page.get_by_label("Begin with a picture").first.set_input_files(picture)
+    for text in MARKUP:
+        page.get_by_role("searchbox").fill(text)
+        page.get_by_label("What do you want to see?").fill(text)
+    page.wait_for_timeout(300)
+    inside = "[window.owned, document.title, document.querySelectorAll('script, iframe, object, embed').length]"
+    assert page.evaluate(inside) == [None, "patchworld", 1]
+    page.goto(f"{quiet.url}/v1/videos?limit=100")  # what the API answers, opened as a page
+    assert page.evaluate("[window.owned, document.scripts.length]") == [None, 0]
+    assert dialogs == []
+    assert [url for url in asked_for if not url.startswith((quiet.url, "blob:", "data:"))] == []
+
+
 def test_chinese_is_whole_and_remembered(home, two, visit):
     page = visit(home)
     page.get_by_role("button", name="中文").click()

@@ -10,14 +10,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from serving import settings_in
 
 from patchworld.batching import Batch
-from patchworld.model import save
+from patchworld.lora import Lora, layers, save_lora
+from patchworld.model import load, save
 from patchworld.serve.store import MASTER, VARIANTS, Store
 from patchworld.serve.worker import open_queue, plan, tokens, work
 from patchworld.shapes import Grid
 from patchworld.video import read
+from patchworld.video.reading import read_recipe
 
 LONG = {
     "verb": "generate",
@@ -179,3 +182,21 @@ def test_a_full_disk_fails_the_job_and_is_said(settings, tiny_model, monkeypatch
     again = submit(queue, store, SHORT)
     worker.do(Batch(tiny_model), queue, store, queue.claim(), threading.Event(), settings)
     assert queue.find(again).status == "completed"
+
+
+def test_a_worker_adds_the_adapter_that_it_is_told_of(settings, tmp_path):
+    model = load(settings.model)
+    parts = torch.nn.ModuleDict({"denoiser": model.denoiser, "text": model.text_encoder})
+    tensors = {}
+    for name, layer in layers(parts).items():
+        outputs, inputs = layer.weight.shape
+        tensors |= {f"{name}.lora_A.weight": torch.ones(1, inputs), f"{name}.lora_B.weight": torch.ones(outputs, 1)}
+    save_lora(tmp_path / "lora", Lora(rank=1, model=model.hash), tensors)
+    settings = settings.model_copy(update={"lora": tmp_path / "lora", "lora_strength": 0.5})
+    queue, store = open_queue(settings), Store(settings.folder)
+    id = submit(queue, store, SHORT)
+    worker = start(settings)
+    until(lambda: queue.find(id).finished, 120)
+    worker.communicate()
+    recipe = read_recipe(store.file(queue.find(id), MASTER))
+    assert recipe["model"] == load(settings.model, settings.lora, 0.5).hash != model.hash

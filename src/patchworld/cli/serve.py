@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from patchworld.cli.parser import add_model
+from patchworld.cli.parser import add_lora, add_model
 from patchworld.errors import missing_extra
 
 HELP = """Clients of the Videos API work unmodified: OPENAI_BASE_URL=http://127.0.0.1:8000/v1
@@ -23,6 +23,7 @@ def add(commands: Any) -> None:
         "--folder", type=Path, default=Path("served"), metavar="DIR", help="jobs and videos; default served"
     )
     add_model(serve)
+    add_lora(serve)
     serve.add_argument("--host", default="127.0.0.1", metavar="HOST", help="default 127.0.0.1: this machine alone")
     serve.add_argument("--port", type=int, default=8000, metavar="N", help="default 8000")
     serve.add_argument("--workers", type=int, default=1, metavar="N", help="processes that dream, or 0; default 1")
@@ -46,6 +47,7 @@ def add(commands: Any) -> None:
         ("seconds", "of a video; default 60"),
         ("steps", "of the solver; default 64"),
         ("waiting", "unfinished jobs of one owner; default 100"),
+        ("upload", "bytes of one request; default 67108864"),
     ):
         limits.add_argument(f"--{option}", type=float if option == "seconds" else int, metavar="N", help=text)
     serve.set_defaults(parser=serve, run=_serve)
@@ -75,13 +77,15 @@ def _serve(options: argparse.Namespace) -> str:
     from patchworld.serve.logs import log_to_stderr
     from patchworld.serve.settings import Limits, Settings, read_keys
 
-    named = {name: getattr(options, name) for name in ("pixels", "seconds", "steps", "waiting")}
+    named = {name: getattr(options, name) for name in ("pixels", "seconds", "steps", "waiting", "upload")}
     try:
         settings = Settings(
             folder=options.folder.absolute(),
             queue=options.queue,
             batch=options.batch,
             model=options.model.absolute() if options.model else None,
+            lora=options.lora.absolute() if options.lora else None,
+            lora_strength=options.lora_strength,
             keys=read_keys(options.keys) if options.keys else {},
             limits=Limits(**{name: value for name, value in named.items() if value is not None}),
             webhook=options.webhook,

@@ -437,7 +437,7 @@ def _models(settings: Settings) -> APIRouter:
     transformer, limits = read_description(folder).transformer, settings.limits
     sizes = {f"{size[0]}x{size[1]}": fitted_size(size, limits.pixels) for size in COMMON_SIZES}
     card = ModelCard(
-        id=folder.name,
+        id="+".join(part.name for part in (folder, settings.lora) if part),
         created=int((folder / "model.json").stat().st_mtime),
         fps=settings.fps,
         seconds=min(limits.seconds, limits.frames / settings.fps),

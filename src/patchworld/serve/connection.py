@@ -10,8 +10,8 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-PATIENCE = 8.0  # seconds
-LEAST = 16_384  # bytes that are heard in that time, or else the whole request: 2 kB a second
+PATIENCE = 6.0  # seconds
+LEAST = 12_000  # bytes that are heard in that time, or else the whole request: 2 kB a second
 
 
 class Connection(H11Protocol):
@@ -59,7 +59,7 @@ HTTP: dict[str, Any] = {
     "http": Connection,
     "log_config": None,
     "access_log": False,
-    "timeout_keep_alive": 8,
+    "timeout_keep_alive": 6,
     "limit_concurrency": 1000,
     "h11_max_incomplete_event_size": 64 * 1024,
     "ws_max_size": 64 * 1024,

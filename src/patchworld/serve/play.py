@@ -17,7 +17,6 @@ import secrets
 import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
@@ -77,10 +76,11 @@ class Player:
     async def _session(self, socket: WebSocket, start: Start, size: tuple[int, int]) -> None:
         spawn = multiprocessing.get_context("spawn")
         here, there = spawn.Pipe()
-        model = str(self.settings.model) if self.settings.model else None
         limits = {"size": size, "fps": self.settings.fps, "seconds": self.settings.limits.seconds}
         asked = {**start.model_dump(exclude={"key"}), **limits, "label": self.settings.label}
-        world = spawn.Process(target=_live, args=(model, json.dumps(asked), there), daemon=True)
+        world = spawn.Process(
+            target=_live, args=(self.settings.without_secrets(), json.dumps(asked), there), daemon=True
+        )
         world.start()
         there.close()
         tasks = [asyncio.create_task(_listen(socket, here)), asyncio.create_task(_show(socket, here))]
@@ -146,7 +146,7 @@ async def _fail(socket: WebSocket, message: str) -> None:
         pass
 
 
-def _live(model: str | None, asked: str, player: Connection) -> None:
+def _live(settings: Settings, asked: str, player: Connection) -> None:
     """The process of one world."""
     from patchworld import verbs
     from patchworld.generate import Sampling
@@ -157,7 +157,7 @@ def _live(model: str | None, asked: str, player: Connection) -> None:
     os.setsid() if hasattr(os, "setsid") else None
     try:
         start: dict[str, Any] = json.loads(asked)
-        world = load(Path(model) if model else None)
+        world = load(settings.model, settings.lora, settings.lora_strength)
         if not world.actions:
             raise InputError("this model was trained without actions: serve one that knows some")
         fps = start["fps"]

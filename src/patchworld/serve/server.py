@@ -13,6 +13,7 @@ from collections.abc import Callable
 import uvicorn
 
 from patchworld.errors import InputError
+from patchworld.lora import read_lora
 from patchworld.provenance import signing_key
 from patchworld.serve.api import make_app
 from patchworld.serve.connection import HTTP
@@ -34,7 +35,7 @@ class Workers:
     """So many worker processes, each started again when it dies."""
 
     def __init__(self, settings: Settings, number: int) -> None:
-        self.settings = settings.model_copy(update={"keys": {}, "webhook_secret": ""})  # they need no secrets
+        self.settings = settings.without_secrets()
         self.number = number
         self.processes: list[subprocess.Popen[bytes]] = []
         self._leaving = threading.Event()
@@ -110,6 +111,8 @@ def check(settings: Settings, host: str) -> None:
         if not settings.webhook.startswith(("https://", "http://")):
             raise InputError(f"webhook={settings.webhook} is no address: give one that begins with https://")
         sign(settings.webhook_secret, "", 0, b"")
+    if settings.lora:
+        read_lora(settings.lora)
     if settings.moderation and shutil.which(settings.moderation[0]) is None:
         raise InputError(
             f"moderation={settings.moderation[0]} is no program: give a file that can be run, and its path"

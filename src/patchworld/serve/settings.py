@@ -42,7 +42,7 @@ class Settings(BaseModel):
 
     folder: where jobs and their files are. queue: the address of the database that holds the jobs instead, if several
     machines share them; the folder is shared too then.
-    model: the folder of a model, or the one that comes with patchworld.
+    model: the folder of a model, or the one that comes with patchworld. lora: the folder of an adapter to add to it.
     lease: seconds after which a silent worker's job goes to another. keep: seconds for which videos are kept.
     webhook: where the end of each job is told, signed with `webhook_secret`.
     moderation: a program with its arguments that is asked before and after each video, see moderation.py.
@@ -55,6 +55,8 @@ class Settings(BaseModel):
     folder: Path
     queue: str | None = None
     model: Path | None = None
+    lora: Path | None = None
+    lora_strength: float = 1.0
     keys: dict[str, Key] = {}
     limits: Limits = Limits()
     fps: PositiveFloat = 8.0
@@ -66,6 +68,10 @@ class Settings(BaseModel):
     webhook_secret: str = ""
     moderation: tuple[str, ...] = ()
     label: bool = False
+
+    def without_secrets(self) -> "Settings":
+        """What processes get that dream."""
+        return self.model_copy(update={"keys": {}, "webhook_secret": ""})
 
     @property
     def jobs(self) -> str | Path:

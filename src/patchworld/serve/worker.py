@@ -261,4 +261,4 @@ if __name__ == "__main__":
     log_to_stderr()
     warnings.simplefilter("ignore")  # what is done to inputs was told when the job was taken
     with _leaving() as told:
-        work(load(given.model), given, told)
+        work(load(given.model, given.lora, given.lora_strength), given, told)

@@ -22,19 +22,20 @@ export function Composer(props: { model?: Model; draft: Draft; onDraft: (draft: 
   const [negative, setNegative] = useState("");
   const [steps, setSteps] = useState<number>();
   const [guidance, setGuidance] = useState<number | undefined>(3);
+  const [circular, setCircular] = useState(false);
   const { busy, error, attempt } = useAttempt();
 
   const send = () =>
     attempt(() => {
       const { prompt, seed, image } = draft;
       const body = { prompt, size, seconds, negative, steps, guidance };
-      const first = image && { input_reference: { image_url: image } };
+      const first = image && !circular && { input_reference: { image_url: image } };
       const bodies = Array.from({ length: variations ?? 1 }, (_, n) => ({
         ...body,
         ...first,
         seed: seed === undefined ? undefined : seed + n,
       }));
-      return props.onMake("", bodies);
+      return props.onMake(circular ? "loop" : "", bodies);
     });
 
   return (
@@ -95,10 +96,15 @@ export function Composer(props: { model?: Model; draft: Draft; onDraft: (draft: 
           <Field name={words.guidance}>
             <NumberInput value={guidance} onChange={setGuidance} min={0} max={100} step="any" />
           </Field>
+          <label className="inline">
+            <input type="checkbox" checked={circular} onChange={(event) => setCircular(event.target.checked)} />
+            {words.circular}
+          </label>
           <Field name={words.first} wide>
             <input
               type="file"
               accept="image/*"
+              disabled={circular}
               onChange={async (event) => {
                 const file = event.target.files?.[0];
                 onDraft({ ...draft, image: file && (await dataUrl(file)) });
@@ -107,7 +113,7 @@ export function Composer(props: { model?: Model; draft: Draft; onDraft: (draft: 
           </Field>
         </div>
       </details>
-      {draft.image && (
+      {draft.image && !circular && (
         <div className="row">
           <img className="first" src={draft.image} alt={words.first} />
           <button type="button" onClick={() => onDraft({ ...draft, image: undefined })}>

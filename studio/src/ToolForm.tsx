@@ -8,6 +8,30 @@ import { useWords } from "./words";
 export const TOOLS = ["extend", "loop", "connect", "blend", "retake", "inpaint", "outpaint", "restyle"] as const;
 export type Tool = (typeof TOOLS)[number];
 
+/** How the second video of a blend comes in: [time, its share], joined by lines. */
+const CURVES = [
+  [
+    [0, 0],
+    [1, 1],
+  ],
+  [
+    [0, 0],
+    [0.5, 0.2],
+    [1, 1],
+  ],
+  [
+    [0, 0],
+    [0.5, 0.8],
+    [1, 1],
+  ],
+  [
+    [0, 0],
+    [0.4, 0],
+    [0.6, 1],
+    [1, 1],
+  ],
+];
+
 /** What the chosen tool asks for, and the button that makes it. children: the controls of the brush. */
 export function ToolForm(props: {
   video: Video;
@@ -35,6 +59,7 @@ export function ToolForm(props: {
   );
   const [shape, setShape] = useState("1792x768");
   const [place, setPlace] = useState(4);
+  const [curve, setCurve] = useState(0);
   const [strength, setStrength] = useState(0.6);
   const { busy, error, attempt } = useAttempt();
   useEffect(() => {
@@ -51,7 +76,7 @@ export function ToolForm(props: {
     extend: () => ["extensions", { video: self, seconds, backward }],
     loop: () => ["loop", { video: self, seconds }],
     connect: () => ["connect", { ...pair(), seconds }],
-    blend: () => ["blend", { ...pair(), seconds: overlap, strength }],
+    blend: () => ["blend", { ...pair(), seconds: overlap, strength, curve: CURVES[curve] }],
     retake: () => ["retake", { video: self, start: span[0], end: span[1] }],
     inpaint: () => ["inpaint", { video: self, mask: { image_url: painted() } }],
     outpaint: () => ["outpaint", { video: self, size: wide, place: [(place % 3) / 2, Math.floor(place / 3) / 2] }],
@@ -134,6 +159,15 @@ export function ToolForm(props: {
         <div className="row">
           <Field name={words.overlap}>
             <NumberInput value={overlap} onChange={setOverlap} min={0} step="any" hint={words.all} />
+          </Field>
+          <Field name={words.curve}>
+            <select value={curve} onChange={(event) => setCurve(Number(event.target.value))}>
+              {words.curves.map((name, number) => (
+                <option key={name} value={number}>
+                  {name}
+                </option>
+              ))}
+            </select>
           </Field>
           {freedom}
           {order}

@@ -224,12 +224,25 @@ def test_blend(home, two, visit):
     bench = use(visit(home), two[0], "Blend")
     bench.get_by_role("radio", name="a blue cube", exact=True).last.check()
     bench.get_by_label("Seconds of both").fill("0.5")
+    bench.get_by_label("The second comes in").select_option("late")
     job = make(bench, "Blend", home)
     assert (job.request["verb"], job.request["seconds"], made_from(home, job)) == (
         "blend",
         "1.5",
         ["a red ball", "a blue cube"],
     )
+    assert job.request["arguments"]["curve"] == [[0, 0], [0.5, 0.2], [1, 1]]
+
+
+def test_a_loop_of_words_alone(home, visit):
+    page = visit(home)
+    page.locator("summary", has_text="More").click()
+    page.get_by_label("A loop").check()
+    expect(page.get_by_label("Begin with a picture")).to_be_disabled()
+    dream(page, "a yellow cone")
+    expect(page.locator("li.completed").filter(has_text="a yellow cone")).to_be_visible(timeout=SOON)
+    request = newest(home).request
+    assert (request["verb"], request["prompt"], request["seconds"]) == ("loop", "a yellow cone", "1")
 
 
 def test_retake_by_dragging_on_the_timeline_and_by_arrow_keys(home, two, visit):

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import threading
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -182,8 +182,8 @@ def _describe(app: FastAPI, schemas: dict[str, Any]) -> None:
     app.openapi = document  # type: ignore[method-assign]
 
 
-def _authorize(settings: Settings) -> Callable[[Request], Owner]:
-    def authorize(request: Request) -> Owner:
+def _authorize(settings: Settings) -> Callable[[Request], Awaitable[Owner]]:
+    async def authorize(request: Request) -> Owner:
         if (owner := owner_of(settings, request.headers.get("authorization"))) is None:
             raise Refusal(401, "invalid_api_key", "the API key is missing or wrong: send Authorization: Bearer KEY")
         return owner

@@ -60,9 +60,10 @@ def dream_again(model: Model, latent: Tensor, fps: float, caption: str, draw: to
         text = model.text_encoder([prompt])
         return lambda noisy, level: predict(model, Pack(noisy, place, (shape,)), level, text)
 
+    words, none = reader(caption), reader("")
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         tokens = model.process.sample(
-            guided(reader(caption), reader(""), Sampling.guidance, model.process.guide),
+            guided(words, lambda *at: (words(*at), none(*at)), Sampling.guidance, model.process.guide),
             model.process.corrupt(clean, noise(0), cap),
             cap,
             num_steps=Sampling.steps,

@@ -45,7 +45,7 @@ def test_canvases_that_are_dreamed_at_once_share_most_passes(tiny_model):
     steps = 20
     at_once(Batch(world), [(Canvas("a red ball", 9, (32, 32)), Sampling(seed, steps)) for seed in range(4)])
     assert len(world.denoiser.seen) < 2 * steps  # the first to come asks before the last is here
-    assert sum(len(shapes) == 4 * 2 for shapes in world.denoiser.seen) > steps / 2  # with and without the prompt
+    assert sum(len(shapes) in (4, 8) for shapes in world.denoiser.seen) > steps / 2  # guided ones are double
 
 
 def test_one_that_stops_or_fails_holds_nobody_up(tiny_model):

@@ -91,6 +91,7 @@ class Sampling:
                 raise InputError(f"{name}={value} is out of range: use a whole number of frames, 1 to {MAX_FRAMES}")
 
 
+GUIDED = 0.6  # of the highest noise level: below it guidance adds no sense, only borders of patches (docs/log.md)
 WRAP = 2  # token frames by which a circle of time is continued on either side
 
 OnStep = Callable[[int, int, Tensor], None]
@@ -142,8 +143,9 @@ class Dreamer:
             if self.on_step is not None:
                 self.on_step(self.done - steps + done, self.total, unpatchify(clean, shape, world.patch))
 
+        predictors = self._predictors(shape, stretch, window)
         clean = world.process.sample(
-            guided(*self._predictors(shape, stretch, window), sampling.guidance, world.process.guide),
+            guided(*predictors, sampling.guidance, world.process.guide, (GUIDED * float(cap.max()), 1.0)),
             world.process.corrupt(given, noise(0), cap),
             cap,
             num_steps=sampling.steps,

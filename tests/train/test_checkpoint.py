@@ -205,18 +205,6 @@ def test_a_file_that_may_not_grow_leaves_the_checkpoint_before_it(tmp_path):
     assert Run().load(tmp_path)["step"] == 1
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of its own, of 160 kB: a file system in memory."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=160k", "tmpfs", str(place)]
-    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("mounting needs another user")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
-
-
 def test_a_full_disk_leaves_the_checkpoints_and_the_run_goes_on_when_there_is_room(small_disk):
     folder = small_disk / "checkpoints"
     run = Run().learn(1).save(folder).learn(1).save(folder)

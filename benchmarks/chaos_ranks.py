@@ -98,11 +98,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data, whole, killed = (Path(folder) / name for name in ("data", "whole", "killed"))
         make_clips(data)
-        launch(tiny_training.command(data, whole, options.steps), whole, options.ranks, 0)
+        launch(tiny_training.command(data, whole, options.steps, options.ranks), whole, options.ranks, 0)
         ends: list[tuple[float, int]] = []
         harm = (killed, options.ranks, options.kills, random.Random(options.seed), ends)
         threading.Thread(target=kill_ranks, args=harm, daemon=True).start()
-        words = tiny_training.command(data, killed, options.steps)
+        words = tiny_training.command(data, killed, options.steps, options.ranks)
         launch(words, killed, options.ranks, options.kills, options.forget)
         columns, equal = compare(killed, whole, options.steps)
     slowest, left = max(seconds for seconds, _ in ends), sum(number for _, number in ends)

@@ -29,7 +29,7 @@ from tiny_training import compare, make_clips, notes_of, saves_in_progress, tabl
 from patchworld.train import loop, transformer
 
 WITHIN_SAVE = 3  # one kill in so many waits for a save
-MOST_STEPS = 12  # of a life before its kill
+MOST_STEPS = 8  # of a life before its kill
 FORGOTTEN = ("optimizer", "ema", "stage", "loader", "noise", "learning rate")
 # One process that has imported all and run nothing; the runs are its children, so that killing one costs no import.
 processes = multiprocessing.get_context("forkserver")
@@ -81,8 +81,8 @@ def _noise(state: dict, optimizer: Any) -> None:
 def _learning_rate(state: dict, optimizer: Any) -> None:
     """It warms up again."""
     rate = loop.learning_rate
-    loop.learning_rate = lambda config, step, seconds: rate(config, step, seconds) * (
-        min(1.0, (step - state["step"] + 1) / 100)
+    loop.learning_rate = lambda config, step, seconds: (
+        rate(config, step, seconds) * (min(1.0, (step - state["step"] + 1) / 100))
     )
 
 
@@ -144,7 +144,7 @@ def finish(process: BaseProcess) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--steps", type=int, default=400, help="a multiple of 5; default 400")
+    parser.add_argument("--steps", type=int, default=250, help="a multiple of 5; default 250")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--forget", nargs="+", choices=FORGOTTEN, default=[])
     parser.add_argument("--out", type=Path)

@@ -31,9 +31,10 @@ def make_clips(folder: Path, count: int = 8) -> None:
         (folder / f"{number}.txt").write_text(f"square {number} moves to the right")
 
 
-def command(data: Path, out: Path, steps: int, *more: str) -> list[str]:
+def command(data: Path, out: Path, steps: int, parts: int = 1) -> list[str]:
     """A tiny transformer, in two stages and with tokens dropped."""
-    words = ["train", "transformer", "--data", str(data), "--out", str(out), "--steps", str(steps), *more]
+    words = ["train", "transformer", "--data", str(data), "--out", str(out), "--steps", str(steps)]
+    words += ["--parts", str(parts)]
     words += ["--preset", "tiny", "--tokens", "64", "--precision", "fp32", "--sample-minutes", "1000"]
     return [*words, "--stages", "0.5,1:drop=0.5"]
 

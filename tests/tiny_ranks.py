@@ -171,7 +171,7 @@ class Line:
         return {"weight": self.module.weight.sum().item()}
 
     def export(self, folder):
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         (folder / "weights").write_text(repr(self.module.weight.tolist()))
 
 

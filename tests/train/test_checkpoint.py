@@ -1,4 +1,5 @@
 import errno
+import hashlib
 import os
 import random
 import shutil
@@ -99,19 +100,23 @@ def damages(random_, path):
     return f"{kind} {file.name}"
 
 
-def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_it_used(tmp_path, capsys):
+def refuse_damage(tmp_path, capsys, seeds):
+    """The newest of three checkpoints is damaged, again and again: the run goes on from the second, past the third."""
     source = tmp_path / "source"
     run = Run()
-    expected = run.learn(2).save(source).numbers()
+    run.learn(1).save(source)
+    expected = run.learn(1).save(source).numbers()
+    shutil.copytree(source / "step-00000001", tmp_path / "first")
     after = run.learn(2).save(source).numbers()
-    for seed in range(200):
+    shutil.copytree(tmp_path / "first", source / "step-00000001", dirs_exist_ok=True)
+    for seed in range(seeds):
         folder = tmp_path / f"{seed}"
         shutil.copytree(source, folder)
         done = damages(random.Random(seed), folder / "step-00000004")
         resumed = Run(seed=1)
         resumed.load(folder)
         assert resumed.numbers() == expected, done
-        assert [path.name for path in list_checkpoints(folder)] == ["step-00000002"], done
+        assert [path.name for path in list_checkpoints(folder)] == ["step-00000001", "step-00000002"], done
         told = capsys.readouterr().err
         assert told.count("\n") == 1, done
         assert "step-00000004 is damaged (" in told, done
@@ -119,6 +124,21 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_it_used(tmp_path, 
         assert resumed.learn(2).save(folder).numbers() == after
         assert Run(seed=2).load(folder)["step"] == 4, done
         shutil.rmtree(folder)
+
+
+def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_it_used(tmp_path, capsys):
+    refuse_damage(tmp_path, capsys, 200)
+
+
+def test_the_test_sees_damage_that_is_not_looked_for(tmp_path, capsys, monkeypatch):
+    """Or that is looked for in the sizes of files alone."""
+    monkeypatch.setattr(checkpoint, "find_fault", lambda path: None)
+    with pytest.raises((AssertionError, InputError, ValueError, OSError)):
+        refuse_damage(tmp_path, capsys, 1)
+    monkeypatch.undo()
+    monkeypatch.setattr(hashlib, "file_digest", lambda file, name: file.seek(0, os.SEEK_END) and hashlib.sha256())
+    with pytest.raises((AssertionError, InputError, ValueError)):
+        refuse_damage(tmp_path / "sizes", capsys, 20)
 
 
 def test_the_same_step_may_be_damaged_twice(tmp_path):

@@ -1,3 +1,4 @@
+import contextlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 
@@ -140,6 +141,23 @@ def test_only_whole_checkpoints_are_found(tmp_path):
     train(Line(), for_steps(3), tmp_path)
     (tmp_path / "checkpoints" / "step-00000099.partial").mkdir()
     assert [path.name for path in list_checkpoints(tmp_path / "checkpoints")] == ["step-00000003"]
+
+
+def test_metrics_that_find_no_room_end_the_run_which_goes_on_to_the_last_bit_when_there_is_some(small_disk, tmp_path):
+    train(Line(), QUICK, tmp_path / "whole")
+    out = small_disk / "run"
+    train(Line(stop_at=7), QUICK, out)
+    checkpoints = list_checkpoints(out / "checkpoints")
+    filler = small_disk / "filler"
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    with pytest.raises(RunError, match=r"cannot write .*metrics.jsonl \(No space left on device\): make room"):
+        train(Line(), QUICK, out)
+    assert list_checkpoints(out / "checkpoints") == checkpoints
+    filler.unlink()
+    train(Line(), QUICK, out)
+    assert losses(out) == losses(tmp_path / "whole")
 
 
 def for_steps(steps):

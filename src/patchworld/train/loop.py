@@ -293,7 +293,7 @@ def resident_bytes() -> int:
 
 
 def _evaluate(
-    task: Task, spread: Spread, ema: dict[str, Tensor], out: Path, step: int, metrics: IO[str], ranks: Ranks
+    task: Task, spread: Spread, ema: dict[str, Tensor], out: Path, step: int, metrics: IO[bytes], ranks: Ranks
 ) -> None:
     """By all ranks alike: the weights of a model that is judged have to be gathered from all of them."""
     with (
@@ -320,13 +320,14 @@ def _culprits(task: Task, step: int, losses: Sequence[float], health: Health, ra
     return f"its samples{where}: {', '.join(names)}"
 
 
-def _open_metrics(path: Path, step: int) -> IO[str]:
+def _open_metrics(path: Path, step: int) -> IO[bytes]:
     """The file of metrics, without the steps that a killed run had done after its last checkpoint."""
-    if path.is_file():
-        rows = [line for line in path.read_text().splitlines() if _step_of(line) <= step]
-        path.with_suffix(".partial").write_text("".join(row + "\n" for row in rows))
-        path.with_suffix(".partial").replace(path)
-    return path.open("a")
+    with _written(path):
+        if path.is_file():
+            rows = [line for line in path.read_text().splitlines() if _step_of(line) <= step]
+            path.with_suffix(".partial").write_text("".join(row + "\n" for row in rows))
+            path.with_suffix(".partial").replace(path)
+        return path.open("ab", buffering=0)  # a row that finds no room is not tried again when the file is closed
 
 
 def _step_of(row: str) -> float:
@@ -336,11 +337,23 @@ def _step_of(row: str) -> float:
         return math.inf
 
 
-def _write_row(file: IO[str], row: dict[str, float]) -> None:
+def _write_row(file: IO[bytes], row: dict[str, float]) -> None:
     """Losses in full, so that two runs can be compared to the last bit; the rest as much as a person reads."""
     exact = ("step", "loss")
-    file.write(json.dumps({k: v if k in exact else float(f"{v:.6g}") for k, v in row.items()}) + "\n")
-    file.flush()
+    line = json.dumps({k: v if k in exact else float(f"{v:.6g}") for k, v in row.items()}) + "\n"
+    with _written(file.name):
+        file.write(line.encode())
+
+
+@contextlib.contextmanager
+def _written(path: Path | str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"cannot write {path} ({error.strerror}): make room, or the folder writable, and run the same command "
+            "again; it goes on from its last checkpoint"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -73,7 +73,9 @@ class Ranks:
         fully_shard(spread, mesh=self.weights)
         return spread
 
-    def add_gradients(self, task: Any, step: int, spread: "Spread", precision: str) -> tuple[list[float], int, float, float]:
+    def add_gradients(
+        self, task: Any, step: int, spread: "Spread", precision: str
+    ) -> tuple[list[float], int, float, float]:
         """The same as `loop.add_gradients`, by all ranks together.
 
         Every rank computes equally many parts, since weights are gathered for all at once; those beyond the last one

@@ -241,6 +241,12 @@ def test_a_full_disk_leaves_the_checkpoints_and_the_run_goes_on_when_there_is_ro
     assert Run().load(folder)["step"] == run.step
 
 
+def test_the_test_sees_the_half_that_a_refused_save_leaves(small_disk, monkeypatch):
+    monkeypatch.setattr(shutil, "rmtree", lambda *of, **options: None)
+    with pytest.raises(AssertionError):
+        test_a_full_disk_leaves_the_checkpoints_and_the_run_goes_on_when_there_is_room(small_disk)
+
+
 def test_a_disk_that_became_read_only_is_told_of(small_disk):
     folder = small_disk / "checkpoints"
     run = Run().learn(1).save(folder)

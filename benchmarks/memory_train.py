@@ -2,7 +2,7 @@
 
     python benchmarks/memory_train.py [--steps 2000] [--leak] [--out FILE]
 
-The real command trains a tiny transformer with a save every second, on a folder in which one video in ten cannot be
+The real command trains a tiny transformer with a save every five steps, on a folder in which one video in ten cannot be
 read. Its memory is fitted by a line after a fifth of the steps; descriptors are counted from outside. The bar: at most
 1 MB a hundred steps, and as many descriptors at the end as at the beginning. Exits 1 where it is not met. `--leak` is
 the saboteur: every step keeps 20 kB.
@@ -18,23 +18,17 @@ import time
 from pathlib import Path
 
 import numpy as np
-import torch
-from chaos_train import make_clips
+import tiny_training
 from measure import machine, publish
+from tiny_training import make_clips, notes_of
 
-from patchworld import cli
-from patchworld.train import TrainConfig, loop
+from patchworld.train import loop
 
 MOST_SLOPE = 1.0  # MB in a hundred steps
 LEAK = 20_000  # bytes
 
 
-def command(arguments: list[str], leak: bool) -> None:
-    """The real command, with a checkpoint every second."""
-    sys.stderr = sys.stdout = open(os.devnull, "w")  # noqa: SIM115  progress is of no interest
-    torch.set_num_threads(1)
-    TrainConfig.model_fields["save_minutes"].default = 0.015
-    TrainConfig.model_rebuild(force=True)
+def run(words: list[str], notes: Path, leak: bool) -> None:
     add_gradients, kept = loop.add_gradients, []
 
     def leaking(*of):
@@ -43,7 +37,7 @@ def command(arguments: list[str], leak: bool) -> None:
 
     if leak:
         loop.add_gradients = leaking
-    sys.exit(cli.main(arguments))
+    sys.exit(tiny_training.run(words, notes))
 
 
 def main() -> None:
@@ -58,9 +52,8 @@ def main() -> None:
         for number in (3, 7):
             path = data / f"{number}.mp4"
             path.write_bytes(path.read_bytes()[:600])
-        words = ["train", "transformer", "--data", str(data), "--out", str(out), "--steps", str(options.steps)]
-        words += ["--preset", "tiny", "--tokens", "64", "--precision", "fp32", "--sample-minutes", "1000"]
-        process = multiprocessing.get_context("spawn").Process(target=command, args=(words, options.leak))
+        words = tiny_training.command(data, out, options.steps)
+        process = multiprocessing.get_context("spawn").Process(target=run, args=(words, notes_of(out), options.leak))
         process.start()
         descriptors = []
         while process.is_alive():

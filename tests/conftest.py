@@ -1,5 +1,8 @@
 """Tiny models, made in the test run itself."""
 
+import shutil
+import subprocess
+
 import pytest
 import torch
 
@@ -48,3 +51,15 @@ def opengl() -> None:
         painter()
     except RunError as error:
         pytest.skip(f"the playroom cannot be drawn here: {error}")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of its own, of 160 kB: a file system in memory."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=160k", "tmpfs", str(place)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting needs another user")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)

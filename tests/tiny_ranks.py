@@ -1,11 +1,11 @@
 """Tiny training runs on several ranks, for tests; each rank is a process of its own."""
 
+import json
 import multiprocessing
 import os
 import signal
 import socket
 import sys
-from functools import partial
 from pathlib import Path
 
 import tiny_runs
@@ -121,7 +121,16 @@ def _no_moments() -> None:
     checkpoint.fill = lambda named, values: None if "0.exp_avg" in named else fill(named, values)
 
 
-SABOTAGES = {"wrong words": _wrong_words, "copies apart": _copies_apart, "no moments": _no_moments}
+def _not_judged() -> None:
+    loop.Health.trouble = lambda self, loss, norm: None
+
+
+SABOTAGES = {
+    "wrong words": _wrong_words,
+    "copies apart": _copies_apart,
+    "no moments": _no_moments,
+    "not judged": _not_judged,
+}
 
 
 def autoencoder(folder: Path) -> None:
@@ -132,10 +141,13 @@ def autoencoder(folder: Path) -> None:
     loop.train(task, config, folder)
 
 
-class Line:
-    """A line to fit. The loss of part 1 of step 4 is multiplied by `bad`."""
+BAD = {"nan": float("nan"), "inf": float("inf"), "a hundredfold loss": 100.0, "a huge gradient": 1e6}
 
-    def __init__(self, bad: float) -> None:
+
+class Line:
+    """A line to fit. What is `bad` about part 1 of a step is a name in BAD, or nothing."""
+
+    def __init__(self, bad: dict[int, str]) -> None:
         torch.manual_seed(0)
         self.module, self.bad = nn.Linear(3, 1), bad
 
@@ -147,26 +159,40 @@ class Line:
 
     def loss(self, part):
         x = torch.randn(8, 3, generator=generator(0, *part))
-        loss = (self.module(x) - 2 * x.sum(1, keepdim=True)).square().mean()
-        return Loss(loss * self.bad if part == (4, 1) else loss, 8, 1.0)
+        loss = (self.module(x) - 2 * x.sum(1, keepdim=True)).square().mean() + 1
+        step, number = part
+        if number == 1 and step in self.bad:
+            worse = loss * BAD[self.bad[step]]
+            loss = worse - worse.detach() + loss.detach() if self.bad[step] == "a huge gradient" else worse
+        return Loss(loss, 8, 1.0)
 
     def evaluate(self, folder, step):
         (folder / "picture").write_text("seen")
         return {"weight": self.module.weight.sum().item()}
 
     def export(self, folder):
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         (folder / "weights").write_text(repr(self.module.weight.tolist()))
 
 
-def line(folder: Path, bad: float = 1.0, on_trouble: str = "stop", full: bool = False, steps: int = 8) -> None:
-    """Fit the line; `full` is a disk that takes nothing."""
-    _tell_in(folder)
-    if full:
-        checkpoint.save_file = partial(_refuse)
+def line(
+    folder: Path,
+    bad: dict[int, str] | None = None,
+    on_trouble: str = "stop",
+    steps: int = 8,
+    sabotage: str = "",
+    out: Path | None = None,
+) -> None:
+    """Fit the line, in `out` or `folder`. The weights with which a rank computes a part are in weights-RANK.txt."""
+    rank, task = _tell_in(folder), Line(bad or {})
+    SABOTAGES.get(sabotage, lambda: None)()
+    compute = task.loss
+
+    def loss(part):
+        with (folder / f"weights-{rank}.txt").open("a") as file:
+            file.write(f"{json.dumps([part, task.module.weight.tolist()])}\n")
+        return compute(part)
+
+    task.loss = loss  # type: ignore[method-assign]
     settings = {"steps": steps, "precision": "fp32", "lr_warmup_steps": 0, "on_trouble": on_trouble}
-    loop.train(Line(bad), TrainConfig(**settings), folder)
-
-
-def _refuse(*args) -> None:
-    raise OSError(28, "No space left on device")
+    loop.train(task, TrainConfig(**settings), out or folder)

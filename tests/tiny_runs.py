@@ -100,7 +100,7 @@ def run(kind: str, folder: Path, kill_at: int | None = None, forget: str | None 
     def logged(task, step, *args):
         answer = add_gradients(task, step, *args)
         with (folder / "losses.txt").open("a") as file:
-            file.write(f"{step} {answer[0].hex()}\n")
+            file.write(f"{step} {loop.mean(answer[0]).hex()}\n")
         return answer
 
     def saved(place, step, *args):

@@ -1,4 +1,5 @@
 import errno
+import hashlib
 import os
 import random
 import shutil
@@ -99,19 +100,23 @@ def damages(random_, path):
     return f"{kind} {file.name}"
 
 
-def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_it_used(tmp_path, capsys):
+def refuse_damage(tmp_path, capsys, seeds):
+    """The newest of three checkpoints is damaged, again and again: the run goes on from the second, past the third."""
     source = tmp_path / "source"
     run = Run()
-    expected = run.learn(2).save(source).numbers()
+    run.learn(1).save(source)
+    expected = run.learn(1).save(source).numbers()
+    shutil.copytree(source / "step-00000001", tmp_path / "first")
     after = run.learn(2).save(source).numbers()
-    for seed in range(200):
+    shutil.copytree(tmp_path / "first", source / "step-00000001", dirs_exist_ok=True)
+    for seed in range(seeds):
         folder = tmp_path / f"{seed}"
         shutil.copytree(source, folder)
         done = damages(random.Random(seed), folder / "step-00000004")
         resumed = Run(seed=1)
         resumed.load(folder)
         assert resumed.numbers() == expected, done
-        assert [path.name for path in list_checkpoints(folder)] == ["step-00000002"], done
+        assert [path.name for path in list_checkpoints(folder)] == ["step-00000001", "step-00000002"], done
         told = capsys.readouterr().err
         assert told.count("\n") == 1, done
         assert "step-00000004 is damaged (" in told, done
@@ -119,6 +124,21 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_it_used(tmp_path, 
         assert resumed.learn(2).save(folder).numbers() == after
         assert Run(seed=2).load(folder)["step"] == 4, done
         shutil.rmtree(folder)
+
+
+def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_it_used(tmp_path, capsys):
+    refuse_damage(tmp_path, capsys, 200)
+
+
+def test_the_test_sees_damage_that_is_not_looked_for(tmp_path, capsys, monkeypatch):
+    """Or that is looked for in the sizes of files alone."""
+    monkeypatch.setattr(checkpoint, "find_fault", lambda path: None)
+    with pytest.raises((AssertionError, InputError, ValueError, OSError)):
+        refuse_damage(tmp_path, capsys, 1)
+    monkeypatch.undo()
+    monkeypatch.setattr(hashlib, "file_digest", lambda file, name: file.seek(0, os.SEEK_END) and hashlib.sha256())
+    with pytest.raises((AssertionError, InputError, ValueError)):
+        refuse_damage(tmp_path / "sizes", capsys, 20)
 
 
 def test_the_same_step_may_be_damaged_twice(tmp_path):
@@ -205,18 +225,6 @@ def test_a_file_that_may_not_grow_leaves_the_checkpoint_before_it(tmp_path):
     assert Run().load(tmp_path)["step"] == 1
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of its own, of 160 kB: a file system in memory."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=160k", "tmpfs", str(place)]
-    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("mounting needs another user")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
-
-
 def test_a_full_disk_leaves_the_checkpoints_and_the_run_goes_on_when_there_is_room(small_disk):
     folder = small_disk / "checkpoints"
     run = Run().learn(1).save(folder).learn(1).save(folder)
@@ -231,6 +239,12 @@ def test_a_full_disk_leaves_the_checkpoints_and_the_run_goes_on_when_there_is_ro
         (small_disk / "filler").unlink()
     run.save(folder)
     assert Run().load(folder)["step"] == run.step
+
+
+def test_the_test_sees_the_half_that_a_refused_save_leaves(small_disk, monkeypatch):
+    monkeypatch.setattr(shutil, "rmtree", lambda *of, **options: None)
+    with pytest.raises(AssertionError):
+        test_a_full_disk_leaves_the_checkpoints_and_the_run_goes_on_when_there_is_room(small_disk)
 
 
 def test_a_disk_that_became_read_only_is_told_of(small_disk):

@@ -90,14 +90,15 @@ def settings(on_trouble):
     return TrainConfig(steps=STEPS, lr=1e-3, precision="fp32", threads=1, on_trouble=on_trouble)
 
 
-INJECTIONS = [(float("nan"), False), (float("inf"), False), (1e4, False), (1e6, True)]
+INJECTIONS = [(float("nan"), False), (float("inf"), False), (100, False), (1e6, True)]
 
 
 @pytest.mark.parametrize(("factor", "gradient_only"), INJECTIONS)
 @pytest.mark.parametrize("step", [UNJUDGED + number for number in range(STEPS - UNJUDGED)])
 def test_bad_numbers_stop_the_run_before_the_update_and_are_named(tmp_path, factor, gradient_only, step):
     task = Injected(step, factor, gradient_only)
-    with pytest.raises(RunError, match=rf"step {step}: .*its samples: clip {step}-0, clip {step}-1; look at them"):
+    guilty = f"clip {step}-0, clip {step}-1" if gradient_only else f"clip {step}-1"  # a loss tells whose it is
+    with pytest.raises(RunError, match=rf"step {step}: .*; its samples: {guilty}; look at them"):
         train(task, settings("stop"), tmp_path / "bad")
     assert [path.name for path in list_checkpoints(tmp_path / "bad" / "checkpoints")] == [f"step-{step:08d}"]
     assert task.module.weight.isfinite().all()

@@ -1,3 +1,4 @@
+import contextlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,7 +9,7 @@ from torch import nn
 from patchworld.errors import InputError, RunError
 from patchworld.train import Stage, TrainConfig, train
 from patchworld.train.checkpoint import list_checkpoints
-from patchworld.train.loop import Loss, add_gradients, learning_rate, matmul_peak, progress, stage_at
+from patchworld.train.loop import Loss, add_gradients, learning_rate, matmul_peak, mean, progress, stage_at
 from patchworld.train.order import generator
 
 QUICK = TrainConfig(steps=20, lr=0.05, lr_warmup_steps=2, precision="fp32")
@@ -86,11 +87,11 @@ def test_the_number_of_threads_changes_nothing(tmp_path):
 def test_parts_weigh_the_same_and_their_gradients_add_up():
     task = Line()
     with ThreadPoolExecutor(2) as pool:
-        loss, tokens, flops, _ = add_gradients(task, 0, list(task.module.parameters()), "fp32", pool)
-    mean = sum(task.loss(part).value for part in task.parts(0)) / 3
-    assert loss == pytest.approx(mean.item())
+        losses, tokens, flops, _ = add_gradients(task, 0, list(task.module.parameters()), "fp32", pool)
+    expected = sum(task.loss(part).value for part in task.parts(0)) / 3
+    assert mean(losses) == pytest.approx(expected.item())
     assert (tokens, flops) == (48, 288.0)
-    torch.testing.assert_close(task.module.weight.grad, torch.autograd.grad(mean, task.module.weight)[0])
+    torch.testing.assert_close(task.module.weight.grad, torch.autograd.grad(expected, task.module.weight)[0])
 
 
 class Convolution:
@@ -140,6 +141,23 @@ def test_only_whole_checkpoints_are_found(tmp_path):
     train(Line(), for_steps(3), tmp_path)
     (tmp_path / "checkpoints" / "step-00000099.partial").mkdir()
     assert [path.name for path in list_checkpoints(tmp_path / "checkpoints")] == ["step-00000003"]
+
+
+def test_metrics_that_find_no_room_end_the_run_which_goes_on_to_the_last_bit_when_there_is_some(small_disk, tmp_path):
+    train(Line(), QUICK, tmp_path / "whole")
+    out = small_disk / "run"
+    train(Line(stop_at=7), QUICK, out)
+    checkpoints = list_checkpoints(out / "checkpoints")
+    filler = small_disk / "filler"
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    with pytest.raises(RunError, match=r"cannot write .*metrics.jsonl \(No space left on device\): make room"):
+        train(Line(), QUICK, out)
+    assert list_checkpoints(out / "checkpoints") == checkpoints
+    filler.unlink()
+    train(Line(), QUICK, out)
+    assert losses(out) == losses(tmp_path / "whole")
 
 
 def for_steps(steps):

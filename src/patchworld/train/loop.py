@@ -140,14 +140,14 @@ def _train(task: Task[Any], config: TrainConfig, out: Path, ranks: Ranks) -> Pat
             lr = learning_rate(config, step, seconds)
             optimizer.set_learning_rate(lr)
             if ranks.size == 1:
-                loss, tokens, flops, waited = add_gradients(task, step, parameters, config.precision, pool)
+                losses, tokens, flops, waited = add_gradients(task, step, parameters, config.precision, pool)
             else:
-                loss, tokens, flops, waited = ranks.add_gradients(task, step, spread, config.precision)
+                losses, tokens, flops, waited = ranks.add_gradients(task, step, spread, config.precision)
+            loss = mean(losses)
             norm = whole(nn.utils.clip_grad_norm_(parameters, config.max_grad_norm)).item()
             if trouble := health.trouble(loss, norm):
                 optimizer.zero_grad()
-                names = sorted({name for part in task.parts(step) for name in task.names(part)})
-                trouble = f"step {step}: {trouble}; its samples: {', '.join(names)}"
+                trouble = f"step {step}: {trouble}; {_culprits(task, step, losses, health, ranks)}"
                 troubles += 1
                 if config.on_trouble == "stop" or troubles == MOST_TROUBLE:
                     save()
@@ -200,10 +200,10 @@ def _train(task: Task[Any], config: TrainConfig, out: Path, ranks: Ranks) -> Pat
 
 def add_gradients(
     task: Task[Any], step: int, parameters: Sequence[nn.Parameter], precision: str, pool: Executor
-) -> tuple[float, int, float, float]:
+) -> tuple[list[float], int, float, float]:
     """Compute the parts of `step` on the threads of `pool` and add the mean gradient to the parameters.
 
-    Returns the mean loss, the tokens and the floating-point operations of the step, and its threads' wait for data.
+    Returns the loss of each part, the tokens and floating-point operations of the step, and its threads' wait for data.
     """
     parts = task.parts(step)
     device = parameters[0].device.type
@@ -214,9 +214,10 @@ def add_gradients(
         gradients = torch.autograd.grad(loss.value / len(parts), parameters, allow_unused=True)
         return replace(loss, value=loss.value.detach()), gradients
 
-    total, tokens, flops, waited = 0.0, 0, 0.0, 0.0
+    losses, tokens, flops, waited = [], 0, 0.0, 0.0
     for loss, gradients in pool.map(compute, parts):
-        total, tokens = total + loss.value.item() / len(parts), tokens + loss.tokens
+        losses.append(loss.value.item())
+        tokens += loss.tokens
         flops, waited = flops + loss.flops, waited + loss.waited
         for parameter, gradient in zip(parameters, gradients, strict=True):
             if gradient is not None:
@@ -225,7 +226,12 @@ def add_gradients(
                     # pairs numbers by their place in memory.
                     gradient = torch.empty_like(parameter).copy_(gradient)
                 parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
-    return total, tokens, flops, waited
+    return losses, tokens, flops, waited
+
+
+def mean(losses: Sequence[float]) -> float:
+    """Of the parts of a step: the same sum, to the last bit, whoever computed them."""
+    return sum(loss / len(losses) for loss in losses)
 
 
 def progress(config: TrainConfig, step: int, seconds: float) -> float:
@@ -287,7 +293,7 @@ def resident_bytes() -> int:
 
 
 def _evaluate(
-    task: Task, spread: Spread, ema: dict[str, Tensor], out: Path, step: int, metrics: IO[str], ranks: Ranks
+    task: Task, spread: Spread, ema: dict[str, Tensor], out: Path, step: int, metrics: IO[bytes], ranks: Ranks
 ) -> None:
     """By all ranks alike: the weights of a model that is judged have to be gathered from all of them."""
     with (
@@ -304,13 +310,24 @@ def _evaluate(
     ranks.tell(f"step {step}: " + ", ".join(f"{name} {value:.4g}" for name, value in figures.items()))
 
 
-def _open_metrics(path: Path, step: int) -> IO[str]:
+def _culprits(task: Task, step: int, losses: Sequence[float], health: Health, ranks: Ranks) -> str:
+    """Who computed the parts whose own loss is trouble, and from which samples; all parts, if none is."""
+    parts = task.parts(step)
+    wrong = [number for number, loss in enumerate(losses) if health.trouble(loss, 0.0)] or range(len(parts))
+    names = sorted({name for number in wrong for name in task.names(parts[number])})
+    guilty = sorted({rank for number in wrong for rank in ranks.of_part(number)})
+    where = "" if ranks.size == 1 else f" on rank {' and '.join(map(str, guilty))}"
+    return f"its samples{where}: {', '.join(names)}"
+
+
+def _open_metrics(path: Path, step: int) -> IO[bytes]:
     """The file of metrics, without the steps that a killed run had done after its last checkpoint."""
-    if path.is_file():
-        rows = [line for line in path.read_text().splitlines() if _step_of(line) <= step]
-        path.with_suffix(".partial").write_text("".join(row + "\n" for row in rows))
-        path.with_suffix(".partial").replace(path)
-    return path.open("a")
+    with _written(path):
+        if path.is_file():
+            rows = [line for line in path.read_text().splitlines() if _step_of(line) <= step]
+            path.with_suffix(".partial").write_text("".join(row + "\n" for row in rows))
+            path.with_suffix(".partial").replace(path)
+        return path.open("ab", buffering=0)  # a row that finds no room is not tried again when the file is closed
 
 
 def _step_of(row: str) -> float:
@@ -320,11 +337,23 @@ def _step_of(row: str) -> float:
         return math.inf
 
 
-def _write_row(file: IO[str], row: dict[str, float]) -> None:
+def _write_row(file: IO[bytes], row: dict[str, float]) -> None:
     """Losses in full, so that two runs can be compared to the last bit; the rest as much as a person reads."""
     exact = ("step", "loss")
-    file.write(json.dumps({k: v if k in exact else float(f"{v:.6g}") for k, v in row.items()}) + "\n")
-    file.flush()
+    line = json.dumps({k: v if k in exact else float(f"{v:.6g}") for k, v in row.items()}) + "\n"
+    with _written(file.name):
+        file.write(line.encode())
+
+
+@contextlib.contextmanager
+def _written(path: Path | str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"cannot write {path} ({error.strerror}): make room, or the folder writable, and run the same command "
+            "again; it goes on from its last checkpoint"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -73,7 +73,9 @@ class Ranks:
         fully_shard(spread, mesh=self.weights)
         return spread
 
-    def add_gradients(self, task: Any, step: int, spread: "Spread", precision: str) -> tuple[float, int, float, float]:
+    def add_gradients(
+        self, task: Any, step: int, spread: "Spread", precision: str
+    ) -> tuple[list[float], int, float, float]:
         """The same as `loop.add_gradients`, by all ranks together.
 
         Every rank computes equally many parts, since weights are gathered for all at once; those beyond the last one
@@ -103,7 +105,12 @@ class Ranks:
                 figures[-3:] += torch.tensor(work, dtype=torch.float64)
         dist.all_reduce(figures)
         *losses, tokens, flops, waited = figures.tolist()
-        return sum(loss / len(parts) for loss in losses), int(tokens), flops, waited
+        return losses, int(tokens), flops, waited
+
+    def of_part(self, number: int) -> range:
+        """The ranks that compute the part of this number in a step."""
+        first = number % (self.size // self.sequence) * self.sequence
+        return range(first, first + self.sequence)
 
     def from_first(self, number: float) -> float:
         """What rank 0 says: clocks differ, and what follows from them must not."""
@@ -158,6 +165,15 @@ def join_ranks(shard: int | None = None, sequence: int = 1) -> Iterator[Ranks]:
                     f"start as many with torchrun --nproc-per-node, or give another --{name}"
                 )
             )
+    restarts = int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", 0))
+    if restarts and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
+        # Ranks that are started again read the addresses of the dead ones (PyTorch issue 135712; so it is in 2.13).
+        raise tell_once(
+            InputError(
+                f"--max-restarts {restarts} of torchrun starts ranks that cannot find each other: "
+                "export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 before torchrun, on every machine"
+            )
+        )
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if torch.cuda.is_available() else None
     if device is not None:
         torch.cuda.set_device(device)
@@ -166,9 +182,9 @@ def join_ranks(shard: int | None = None, sequence: int = 1) -> Iterator[Ranks]:
         yield Ranks(rank, size, device)
         return
     outermost = not dist.is_initialized()
-    if outermost:
-        dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timeout=LONGEST_WAIT)
     try:
+        if outermost:
+            dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timeout=LONGEST_WAIT)
         weights = init_device_mesh(device.type, (size // shard, shard), mesh_dim_names=("copies", "shards"))
         tokens = init_device_mesh(device.type, (size // sequence, sequence), mesh_dim_names=("parts", "ranks"))
         yield Ranks(rank, size, device, sequence, weights, tokens)

@@ -38,7 +38,7 @@ from patchworld.scorecard.examination import MODEL
 from patchworld.scorecard.tally import count
 from patchworld.shapes import Grid
 from patchworld.train import TrainConfig, TransformerTask
-from patchworld.train.loop import add_gradients, averaged, learning_rate, update_average
+from patchworld.train.loop import add_gradients, averaged, learning_rate, mean, update_average
 from patchworld.train.order import generator
 from patchworld.train.transformer import new_model
 from patchworld.vae import Autoencoder
@@ -69,13 +69,13 @@ def train_for(task: TransformerTask, minutes: float) -> tuple[dict[str, torch.Te
         while (spent := time.process_time() - started) < 60 * minutes:
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(config, step, spent)
-            loss, tokens, *_ = add_gradients(task, step, parameters, config.precision, pool)
+            losses, tokens, *_ = add_gradients(task, step, parameters, config.precision, pool)
             nn.utils.clip_grad_norm_(parameters, config.max_grad_norm)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             update_average(average, task.module, min(config.ema_decay, (1 + step) / (10 + step)))
             step, seen = step + 1, seen + tokens
-            bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
+            bar.set_postfix_str(f"loss {mean(losses):.3f}", refresh=False)
             bar.update()
     return average, step, seen / spent
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from patchworld.data import Sample
+from patchworld.denoise import GUIDED
 from patchworld.diffusion import addressed_noise, guided
 from patchworld.generate import Sampling, predict
 from patchworld.model import Model, save
@@ -51,7 +52,8 @@ def dream_again(model: Model, latent: Tensor, fps: float, caption: str, draw: to
     shape = Shape(*latent.shape[1:]).divided(model.patch)
     seed = int(torch.randint(2**31, (), generator=draw))
     place = positions(shape, (model.autoencoder.grid * model.patch).time / fps)
-    cap = torch.full((len(clean),), LEAST + (MOST - LEAST) * float(torch.rand((), generator=draw)))
+    level = LEAST + (MOST - LEAST) * float(torch.rand((), generator=draw))
+    cap = torch.full((len(clean),), level)
 
     def noise(stream: int) -> Tensor:
         return patchify(addressed_noise(seed, (model.latent_channels, *latent.shape[1:]), stream=stream), model.patch)
@@ -61,9 +63,10 @@ def dream_again(model: Model, latent: Tensor, fps: float, caption: str, draw: to
         return lambda noisy, level: predict(model, Pack(noisy, place, (shape,)), level, text)
 
     words, none = reader(caption), reader("")
+    interval = (GUIDED * level, 1.0)  # as in use
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         tokens = model.process.sample(
-            guided(words, lambda *at: (words(*at), none(*at)), Sampling.guidance, model.process.guide),
+            guided(words, lambda *at: (words(*at), none(*at)), Sampling.guidance, model.process.guide, interval),
             model.process.corrupt(clean, noise(0), cap),
             cap,
             num_steps=Sampling.steps,

@@ -1,5 +1,6 @@
 """Tiny training runs on several ranks, for tests; each rank is a process of its own."""
 
+import faulthandler
 import json
 import multiprocessing
 import os
@@ -47,6 +48,7 @@ def run(size: int, function, *arguments, **options) -> list[int]:
 
 
 def _rank(rank, size, port, function, arguments, options) -> None:
+    faulthandler.enable()  # what crashes in C tells where each thread was
     torch.set_num_threads(1)
     places = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     os.environ |= {name: str(value) for name, value in places.items()}

@@ -5,7 +5,8 @@ PatchworldError
 │   ├── MediaError   a video or image that cannot be read or written
 │   └── ModelError   weights or a configuration that cannot be loaded
 ├── ProvenanceError  a file that is not what was signed, or that nobody signed (exit status 3)
-└── RunError         the machine could not do it: disk full, out of memory, missing library (exit status 1)
+└── RunError         the machine could not do it: out of memory, missing library (exit status 1)
+    └── DiskError    a disk that is full or closed: the same command can do it when there is room (exit status 75)
 
 A message names the value, the rule it breaks and the remedy, in one line. `assert` is for our own mistakes.
 """
@@ -37,7 +38,13 @@ class ModelError(InputError):
 
 
 class RunError(PatchworldError, RuntimeError):
-    """The machine cannot do what was asked: no disk space, no memory, a library missing."""
+    """The machine cannot do what was asked: no memory, a library missing, a disk that refuses."""
+
+
+class DiskError(RunError):
+    """The disk is full, or may not be written to. What was there before is as it was."""
+
+    exit_status = 75  # EX_TEMPFAIL of sysexits.h: a scheduler may try again
 
 
 class ProvenanceError(PatchworldError):

@@ -38,7 +38,7 @@ def test_ctrl_c_ends_with_one_line_and_no_file(model, refused, monkeypatch):
 @pytest.mark.parametrize("suffix", ["mp4", "webm", "gif", "png"])
 def test_a_disk_that_takes_no_more_leaves_nothing_half_written(suffix, model, refused):
     with no_file_above(60):
-        line = refused(*quick(model, f"out.{suffix}"), status=1)
+        line = refused(*quick(model, f"out.{suffix}"), status=75)
     assert f"out.{suffix} cannot be written: file too large; check the disk or write elsewhere" in line
 
 
@@ -48,7 +48,7 @@ def test_a_full_disk_keeps_the_file_that_was_there(model, refused, monkeypatch):
 
     Path("out.mp4").write_text("before")
     monkeypatch.setattr(os, "fsync", full)
-    line = refused(*quick(model), status=1)
+    line = refused(*quick(model), status=75)
     assert "out.mp4 cannot be written: no space left on device; free some space or write to another disk" in line
     assert Path("out.mp4").read_text() == "before"
 

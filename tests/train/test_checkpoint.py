@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from patchworld.errors import InputError, RunError
+from patchworld.errors import DiskError, InputError, RunError
 from patchworld.train import TrainConfig, checkpoint
 from patchworld.train.checkpoint import FILES, MANIFEST, find_fault, list_checkpoints, load_newest, save_checkpoint
 from patchworld.train.optimizer import Optimizer
@@ -202,7 +202,7 @@ def test_what_the_disk_refuses_leaves_the_checkpoint_before_it(tmp_path, monkeyp
 
         with monkeypatch.context() as patch:
             patch.setattr(os, "fsync", fsync)
-            with pytest.raises(RunError, match=f"cannot write checkpoint .*{message}"):
+            with pytest.raises(DiskError, match=f"cannot write checkpoint .*{message}"):
                 run.save(tmp_path)
         assert not list(tmp_path.glob("*.partial"))
         assert find_fault(tmp_path / "step-00000001") is None
@@ -217,7 +217,7 @@ def test_a_file_that_may_not_grow_leaves_the_checkpoint_before_it(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (400, hard))
     try:
-        with pytest.raises(RunError, match="make room"):
+        with pytest.raises(DiskError, match="make room"):
             run.save(tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -232,7 +232,7 @@ def test_a_full_disk_leaves_the_checkpoints_and_the_run_goes_on_when_there_is_ro
     room = shutil.disk_usage(small_disk).free
     for left in range(0, 20_000, 4096):  # from none to nearly enough
         (small_disk / "filler").write_bytes(bytes(room - left))
-        with pytest.raises(RunError, match=r"No space left on device.*make room for [\d,]+ bytes and run the same"):
+        with pytest.raises(DiskError, match=r"No space left on device.*make room for [\d,]+ bytes and run the same"):
             Run.save(run.learn(1), folder)
         assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
         assert not list(folder.glob("*.partial"))
@@ -251,7 +251,7 @@ def test_a_disk_that_became_read_only_is_told_of(small_disk):
     folder = small_disk / "checkpoints"
     run = Run().learn(1).save(folder)
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    with pytest.raises(RunError, match=r"Read-only file system.*make the folder writable"):
+    with pytest.raises(DiskError, match=r"Read-only file system.*make the folder writable"):
         run.learn(1).save(folder)
     assert Run().load(folder)["step"] == 1
     subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from patchworld.errors import InputError, RunError
+from patchworld.errors import DiskError, InputError, RunError
 from patchworld.train import Stage, TrainConfig, train
 from patchworld.train.checkpoint import list_checkpoints
 from patchworld.train.loop import Loss, add_gradients, learning_rate, matmul_peak, mean, progress, stage_at
@@ -152,7 +152,7 @@ def test_metrics_that_find_no_room_end_the_run_which_goes_on_to_the_last_bit_whe
     with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
         while True:
             file.write(bytes(4096))
-    with pytest.raises(RunError, match=r"cannot write .*metrics.jsonl \(No space left on device\): make room"):
+    with pytest.raises(DiskError, match=r"cannot write .*metrics.jsonl \(No space left on device\): make room"):
         train(Line(), QUICK, out)
     assert list_checkpoints(out / "checkpoints") == checkpoints
     filler.unlink()

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from patchworld.errors import RunError
+from patchworld.errors import DiskError
 from patchworld.video.whole_file import disk_errors, whole_file
 
 
@@ -30,5 +30,5 @@ def test_a_name_as_long_as_names_can_be_works(tmp_path):
     ("number", "remedy"), [(28, "free some space"), (13, "change the permissions"), (5, "check the disk")]
 )
 def test_what_the_disk_refuses_names_the_file_and_the_remedy(number, remedy):
-    with pytest.raises(RunError, match=rf"out\.mp4 cannot be written: .*; {remedy}"), disk_errors("out.mp4"):
+    with pytest.raises(DiskError, match=rf"out\.mp4 cannot be written: .*; {remedy}"), disk_errors("out.mp4"):
         raise OSError(number, os.strerror(number))

@@ -13,7 +13,7 @@ from PIL import Image
 from tiny_commands import no_file_above
 from video.making import encode, scene
 
-from patchworld.errors import InputError, MediaError, RunError
+from patchworld.errors import DiskError, InputError, MediaError, RunError
 from patchworld.provenance import SIGNED, check, signing_folder, source_type
 from patchworld.video import Clip, Writer, check_output, probe, psnr, read, read_recipe, ssim, write
 from patchworld.video.label import labelled
@@ -117,7 +117,7 @@ def test_a_full_disk_leaves_the_old_file_and_says_so(tmp_path, suffix):
     old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (8000, limit[1]))  # no file may grow beyond 8000 bytes
-        with pytest.raises(RunError, match="cannot be written: file too large"):
+        with pytest.raises(DiskError, match="cannot be written: file too large"):
             write(Clip(noise, 24), path, crf=1)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
@@ -129,7 +129,7 @@ def test_a_full_disk_leaves_the_old_file_and_says_so(tmp_path, suffix):
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_closed_folder_is_an_error_of_the_machine(tmp_path):
     tmp_path.chmod(0o500)
-    with pytest.raises(RunError, match="change the permissions"):
+    with pytest.raises(DiskError, match="change the permissions"):
         clip_for(".mp4").save(tmp_path / "out.mp4")
 
 
@@ -297,7 +297,7 @@ def test_a_disk_that_is_full_when_a_file_is_signed_leaves_what_was_there(tmp_pat
     clip = clip_for(suffix, recipe=RECIPE)
     size = write(Clip(clip.frames, 24, None), tmp_path / f"plain{suffix}").stat().st_size
     (tmp_path / f"plain{suffix}").unlink()
-    with no_file_above(size + 2000), pytest.raises(RunError, match="cannot be written: file too large"):
+    with no_file_above(size + 2000), pytest.raises(DiskError, match="cannot be written: file too large"):
         clip.save(tmp_path / f"out{suffix}")
     assert os.listdir(tmp_path) == []
 

@@ -34,8 +34,8 @@ from patchworld.errors import PatchworldError
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status.
 
-    0 is done, 2 input that cannot be used, 1 what the machine could not do, 3 a file that is not what was signed,
-    130 Ctrl-C.
+    0 is done, 2 input that cannot be used, 1 what the machine could not do, 75 what the disk refused, 3 a file that is
+    not what was signed, 130 Ctrl-C.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # the name of a file may have letters the terminal lacks

@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from patchworld.errors import InputError, ModelError, RunError
+from patchworld.errors import DiskError, InputError, ModelError, RunError
 from patchworld.train.optimizer import Optimizer
 from patchworld.train.parallel import fill, gathered, on_first
 from patchworld.weights_file import read_weights
@@ -42,8 +42,8 @@ def save_checkpoint(
 ) -> None:
     """Write the checkpoint of `step` into `folder`. `state` is any JSON object.
 
-    A whole one of the same step stays: a step has one state. Raises RunError when the disk refuses, and before
-    anything is written when a number is not finite.
+    A whole one of the same step stays: a step has one state. Raises DiskError when the disk refuses, and
+    RunError before anything is written when a number is not finite.
     """
     tensors = {"model": model.state_dict(), "ema": ema, "optimizer": _moments(optimizer)}
     pieces = {kind: gathered(named) for kind, named in tensors.items()}
@@ -91,7 +91,7 @@ def _save(folder: Path, step: int, tensors: dict[str, dict[str, Tensor]], state:
         remedy = f"make room for {needed + 65536:,} bytes"
         if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             remedy = "make the folder writable"
-        raise RunError(
+        raise DiskError(
             f"cannot write checkpoint {target} ({error}): {remedy} and run the same command again; "
             "checkpoints before it are as they were"
         ) from error
@@ -181,7 +181,7 @@ def set_aside(path: Path) -> Path:
     try:
         os.replace(path, aside)
     except OSError as error:
-        raise RunError(f"damaged checkpoint {path} cannot be renamed ({error}): make the folder writable") from error
+        raise DiskError(f"damaged checkpoint {path} cannot be renamed ({error}): make the folder writable") from error
     return aside
 
 

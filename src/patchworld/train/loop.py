@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from patchworld.errors import InputError, RunError
+from patchworld.errors import DiskError, InputError, RunError
 from patchworld.train.checkpoint import load_newest, save_checkpoint
 from patchworld.train.config import Stage, TrainConfig
 from patchworld.train.health import Health
@@ -350,7 +350,7 @@ def _written(path: Path | str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RunError(
+        raise DiskError(
             f"cannot write {path} ({error.strerror}): make room, or the folder writable, and run the same command "
             "again; it goes on from its last checkpoint"
         ) from error

@@ -132,7 +132,7 @@ def chart(curve: Curve) -> str:
 def write_report(out: Path, refresh: int | None = None) -> Path:
     """Write `report.html` into the folder of a run; a browser loads it anew every `refresh` seconds.
 
-    Raises InputError where there are no metrics, RunError when the disk refuses.
+    Raises InputError where there are no metrics, DiskError when the disk refuses.
     """
     curves = read_metrics(out / "metrics.jsonl")
     shown = [name for name in TITLES if name in curves]

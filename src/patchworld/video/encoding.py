@@ -119,7 +119,7 @@ class VideoEncoder:
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:
-        """Turn what the disk or the encoder refuses inside the block into a RunError or a MediaError."""
+        """Turn what the disk or the encoder refuses inside the block into a DiskError or a MediaError."""
         import av
 
         refusal: Exception | None = None

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from patchworld.errors import RunError
+from patchworld.errors import DiskError
 
 
 @contextmanager
@@ -16,7 +16,7 @@ def whole_file(path: str | Path) -> Iterator[BinaryIO]:
     """A file, open to write and read, that takes the name `path` when the block ends without an error.
 
     Until then it is a hidden file in the same folder, so that only a rename is left to do; what was at `path` stays.
-    An error or Ctrl-C removes it. Raises RunError when the disk refuses.
+    An error or Ctrl-C removes it. Raises DiskError when the disk refuses.
     """
     target = Path(os.path.realpath(path))  # a link stays a link, what it points to is replaced
     part = target.with_name(f".patchworld-{secrets.token_hex(6)}.part")
@@ -40,19 +40,19 @@ def whole_file(path: str | Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def disk_errors(path: str | Path) -> Iterator[None]:
-    """Turn what the disk refuses inside the block into a RunError that names `path` and the remedy."""
+    """Turn what the disk refuses inside the block into a DiskError that names `path` and the remedy."""
     try:
         yield
     except OSError as error:
         raise disk_error(path, error) from error
 
 
-def disk_error(path: str | Path, error: OSError) -> RunError:
-    """The RunError for an OSError met while writing `path`."""
+def disk_error(path: str | Path, error: OSError) -> DiskError:
+    """The DiskError for an OSError met while writing `path`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         remedy = "free some space or write to another disk"
     elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         remedy = "change the permissions of the folder or write elsewhere"
     else:
         remedy = "check the disk or write elsewhere"
-    return RunError(f"{path} cannot be written: {(error.strerror or str(error)).lower()}; {remedy}")
+    return DiskError(f"{path} cannot be written: {(error.strerror or str(error)).lower()}; {remedy}")

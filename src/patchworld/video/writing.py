@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from patchworld.errors import InputError, MediaError, RunError
+from patchworld.errors import DiskError, InputError, MediaError
 from patchworld.provenance import SIGNED, sign, signing_key
 from patchworld.shapes import MAX_FRAMES, MAX_PIXELS, check_fps
 from patchworld.video.clip import Clip
@@ -55,8 +55,8 @@ class Writer:
     Whole file or nothing: frames go to a hidden file in the same folder, which takes the name when the block ends. When
     the block ends by an error or Ctrl-C it is removed, and what was at `path` stays as it was.
 
-    Raises MediaError for a clip that the format cannot hold, InputError for wrong frames or options, RunError when the
-    disk is full, the folder cannot be written to, or there can be no key to sign with.
+    Raises MediaError for a clip that the format cannot hold, InputError for wrong frames or options, DiskError when the
+    disk is full or the folder closed, RunError when there can be no key to sign with.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class Writer:
 def check_output(
     path: str | Path, *, size: tuple[int, int] | None = None, fps: float | None = None, num_frames: int | None = None
 ) -> None:
-    """Raise MediaError or RunError when `path` cannot take such a clip. To be asked before the clip is made.
+    """Raise MediaError or DiskError when `path` cannot take such a clip. To be asked before the clip is made.
 
     size: (width, height). What is None is not checked.
     """
@@ -154,7 +154,7 @@ def check_output(
     if not path.parent.is_dir():
         raise MediaError(f"{path} cannot be written, its folder does not exist: create it or write elsewhere")
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise RunError(f"{path} cannot be written, its folder is closed: change the permissions or write elsewhere")
+        raise DiskError(f"{path} cannot be written, its folder is closed: change the permissions or write elsewhere")
 
 
 def _check_count(path: Path, num_frames: int) -> None:

@@ -36,7 +36,8 @@ class MendingTask(AutoencoderTask):
             return super().seen(part, latent)
         sample = self._read_crop(*part)[0]
         caption = sample.captions[int(torch.randint(len(sample.captions), (), generator=draw))]
-        return dream_again(self.model, latent[0], probe(sample.path).fps, caption, draw)[None]
+        # The autoencoder alone goes to the device of the run: what dreams stays on the CPU.
+        return dream_again(self.model, latent[0].cpu(), probe(sample.path).fps, caption, draw)[None].to(latent.device)
 
     def export(self, folder: Path) -> None:
         save(replace(self.model, autoencoder=self.module), folder, {})

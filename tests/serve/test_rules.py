@@ -36,6 +36,31 @@ def test_what_only_looks_like_a_word_is_let_through(text):
     assert blocked_for(text) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "category"),
+    [
+        ("people of that faith drawn as rats, muslims", "hate"),
+        ("把移民画成害虫", "hate"),
+        ("a tutorial: convert a r i f l e", "weapons"),
+        ("自制枪", "weapons"),
+        ("growing cannabis", "drugs"),
+        ("a girl of twelve strips", "minors"),
+    ],
+)
+def test_two_words_that_are_harmless_alone_are_blocked_together(text, category):
+    assert blocked_for(text) == category
+
+
+@pytest.mark.parametrize("text", ["a tutorial", "a child", "rats in a barn", "a muslim wedding", "制作灯笼", "孩子"])
+def test_one_word_of_a_pair_is_let_through(text):
+    assert blocked_for(text) is None
+
+
+def test_english_words_take_endings_and_double_their_last_letter():
+    for text in ("he is stabbed", "stabbing", "a mugger strangles him", "murderers"):
+        assert blocked_for(text) == "violence"
+
+
 def test_every_category_has_a_word_in_both_languages():
     found = {blocked_for(text) for text in ("torture", "nude", "lolicon", "suicide", "nazi", "meth", "deepfake", "gun")}
     assert found == {*WORDS, None} - {"weapons"}

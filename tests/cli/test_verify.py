@@ -17,6 +17,7 @@ def test_verify_tells_who_signed_what_made_it_and_from_what(model, run):
     made_by = read("ball.mp4").recipe["model"]
     assert f"recipe     verb 'generate', model '{made_by}', seed '5'" in out
     assert "prompt     'a red ball'" in out
+    assert "  AIGC       Label '1', ContentProducer 'patchworld', ProduceID '" in out
     run("extend", "ball.mp4", "-o", "longer.mov", "--seconds", 0.5, "--model", model, "--steps", 1)
     out = run("verify", "longer.mov")[1]
     assert "AI-generated in part" in out
@@ -91,7 +92,7 @@ def test_what_strangers_wrote_breaks_no_line(run):
     recipe = {"verb": "a\nb\x1b[2J", "prompt": "two\nlines", "arguments": {"clip": {"path": "a\x1b[2Jb.mp4"}}}
     Clip(moving_square(3).frames, 8, recipe).save("odd.mp4")
     status, out, _ = run("verify", "odd.mp4")
-    assert (status, out.count("\n"), out.isascii(), "\x1b" in out) == (0, 6, True, False)
+    assert (status, out.count("\n"), out.isascii(), "\x1b" in out) == (0, 7, True, False)
 
 
 def test_a_label_is_asked_for_and_comes_back_in_a_replay(model, run):

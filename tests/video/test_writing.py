@@ -1,3 +1,4 @@
+import json
 import os
 import resource
 import signal
@@ -5,6 +6,7 @@ import stat
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import av
 import numpy as np
@@ -14,9 +16,10 @@ from tiny_commands import no_file_above
 from video.making import encode, scene
 
 from patchworld.errors import DiskError, InputError, MediaError, RunError
-from patchworld.provenance import SIGNED, check, signing_folder, source_type
+from patchworld.provenance import SIGNED, aigc, check, signing_folder, source_type
 from patchworld.video import Clip, Writer, check_output, probe, psnr, read, read_recipe, ssim, write
 from patchworld.video.label import labelled
+from patchworld.video.source import open_source
 
 VIDEOS = [".mp4", ".mov", ".webm", ".mkv", ".gif"]
 IMAGES = [".png", ".jpg", ".jpeg", ".webp"]
@@ -257,11 +260,36 @@ def test_what_was_dreamed_is_marked_in_every_format_and_signed_where_it_can_be(t
         assert mark in (xmp if isinstance(xmp, str) else xmp.decode())
 
 
+@pytest.mark.parametrize("suffix", VIDEOS + IMAGES)
+def test_the_field_of_the_chinese_standard_is_where_each_format_has_room_for_a_name(tmp_path, suffix, monkeypatch):
+    monkeypatch.setenv("PATCHWORLD_PRODUCER", 'an "operator" & co')
+    path = clip_for(suffix, recipe=RECIPE).save(tmp_path / f"out{suffix}")
+    expected = aigc(RECIPE)
+    assert (expected["Label"], expected["ContentProducer"], len(expected["ProduceID"])) == (
+        "1",
+        'an "operator" & co',
+        32,
+    )
+    with open_source(path) as source:
+        assert source.note.aigc == expected
+    if suffix in IMAGES:
+        with Image.open(path) as image:
+            xmp = image.info.get("xmp") or image.info["XML:com.adobe.xmp"]
+        tree = ElementTree.fromstring(xmp)
+        found = next(tree.iter("{http://www.w3.org/1999/02/22-rdf-syntax-ns#}Description"))
+        assert json.loads(found.attrib["{http://www.tc260.org.cn/ns/AIGC/1.0/}AIGC"]) == expected
+    elif suffix != ".gif":  # which has comments without names
+        with av.open(path) as container:
+            assert json.loads(container.metadata["AIGC"]) == {"AIGC": expected}
+    assert aigc({**RECIPE, "seed": 99})["ProduceID"] != expected["ProduceID"]
+
+
 def test_what_was_not_dreamed_is_neither_marked_nor_signed(tmp_path):
     path = clip_for(".mp4").save(tmp_path / "out.mp4")
     with open(path, "rb") as file:
         assert check(file, "out") is None
     assert b"digitalSourceType" not in path.read_bytes()
+    assert b"AIGC" not in path.read_bytes()
 
 
 def test_signing_changes_no_frame(tmp_path):

@@ -40,7 +40,7 @@ def _verify(options: argparse.Namespace) -> str:
     except OSError as error:
         raise InputError(f"--trust: a file of certificates cannot be read: {error}; give certificates.pem") from error
     with open_source(options.file) as source:  # which also refuses what is no video or image
-        recipe = source.note.recipe if source.note else None
+        recipe, mark = (source.note.recipe, source.note.aigc) if source.note else (None, None)
     file, kind = open_media(options.file, whole=False)
     with file:
         statement = check(file, name, anchors)
@@ -49,16 +49,18 @@ def _verify(options: argparse.Namespace) -> str:
         note = f"; a note in it, which anyone can write, says {_made_by(recipe)}" if recipe else ""
         raise ProvenanceError(f"{name} has no manifest ({why}), so nobody vouches for it{note}")
     # Titles and names are whatever a stranger wrote: none may break a line or steer the terminal.
-    return "\n".join([f"{name}: signed, and unchanged since", *map(_plain, _lines(statement, recipe))])
+    return "\n".join([f"{name}: signed, and unchanged since", *map(_plain, _lines(statement, recipe, mark))])
 
 
-def _lines(statement: "Statement", recipe: dict[str, Any] | None) -> list[str]:
+def _lines(statement: "Statement", recipe: dict[str, Any] | None, mark: dict[str, Any] | None) -> list[str]:
     source = ", ".join(SOURCES.get(term, term) for term in statement.source) or "not said how it came to be"
     lines = [
         f"  signed by  {statement.signer}: {KNOWN[statement.known]}",
         f"  source     {source}, with {statement.made_by}",
     ]
     lines += [f"  made from  {given}" for given in statement.made_from]
+    if mark:
+        lines.append("  AIGC       " + ", ".join(f"{name} {str(told)[:64]!r}" for name, told in mark.items() if told))
     if recipe:
         lines += [f"  recipe     {_made_by(recipe)}", f"  prompt     {recipe.get('prompt', '')!r}"]
     return lines

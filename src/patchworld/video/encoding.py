@@ -1,5 +1,6 @@
 """Frames become coded video: H.264, VP9 and gif, with FFmpeg."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import numpy as np
 
 from patchworld.errors import MediaError
+from patchworld.provenance import aigc
 from patchworld.video.gif import GifPalette, append_comment
 from patchworld.video.recipe import Note, pack_note
 from patchworld.video.whole_file import disk_error, disk_errors
@@ -60,6 +62,8 @@ class VideoEncoder:
         )
         if self._suffix != ".gif":
             container.metadata["comment"] = self._text
+            if self._note.recipe is not None:
+                container.metadata["AIGC"] = json.dumps({"AIGC": aigc(self._note.recipe)})
         codec, pixel_format, options = _codec(self._suffix, crf, float(self._rate))
         stream = cast("VideoStream", container.add_stream(codec, rate=self._rate, options=options))
         stream.width, stream.height = self._size
@@ -139,9 +143,7 @@ class VideoEncoder:
 
 def _container_options(suffix: str) -> dict[str, str]:
     same_bytes = {"fflags": "+bitexact"}  # no random identifiers
-    if suffix == ".mp4":
-        return {"movflags": "+faststart", **same_bytes}
-    if suffix == ".mov":  # its classic tags hold 65,535 bytes, too few for some recipes; the newer kind has no limit
+    if suffix in (".mp4", ".mov"):  # classic tags know no AIGC, and in mov they hold too little for some recipes
         return {"movflags": "+faststart+use_metadata_tags", **same_bytes}
     return same_bytes
 

@@ -1,6 +1,7 @@
 """Still images, and the animated ones that FFmpeg does not read (webp, png): pictures with times, by Pillow."""
 
 import io
+import json
 import struct
 import warnings
 import zlib
@@ -8,11 +9,12 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
+from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
 from patchworld.errors import MediaError
-from patchworld.provenance import source_type
+from patchworld.provenance import aigc, source_type
 from patchworld.shapes import MAX_FRAMES
 from patchworld.video.container import READABLE
 from patchworld.video.recipe import EXIF_IMAGE_DESCRIPTION, Note, pack_note, unpack_note
@@ -38,11 +40,13 @@ _TURNS = {
     8: (True, False, True),
 }
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
-# Where programs for photographs look for the mark of AI-generated pictures (IPTC Photo Metadata, DigitalSourceType).
+# Where programs for photographs look for the mark of AI-generated pictures (IPTC Photo Metadata, DigitalSourceType),
+# and programs for GB 45438 for its field, in the namespace of its committee.
 _XMP = (
     '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
     '<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
-    'Iptc4xmpExt:DigitalSourceType="{}"/></rdf:RDF></x:xmpmeta>'
+    'xmlns:TC260="http://www.tc260.org.cn/ns/AIGC/1.0/" '
+    'Iptc4xmpExt:DigitalSourceType="{}" TC260:AIGC={}/></rdf:RDF></x:xmpmeta>'
 )
 _SHORTEST_FRAME = 0.02  # seconds; browsers show an animated frame that asks for less, or for nothing, for a tenth
 _PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
@@ -156,7 +160,10 @@ class ImageEncoder:
 
     def __init__(self, path: Path, file: BinaryIO, suffix: str, note: Note) -> None:
         self._path, self._file, self._suffix, self._text = path, file, suffix, pack_note(note)
-        self._xmp = b"" if note.recipe is None else _XMP.format(source_type(note.recipe)).encode()
+        self._xmp = b""
+        if note.recipe is not None:
+            field = quoteattr(json.dumps(aigc(note.recipe)))
+            self._xmp = _XMP.format(source_type(note.recipe), field).encode()
         if suffix != ".png" and len(self._text) > _EXIF_MOST_BYTES:
             raise MediaError(f"{path} cannot hold a recipe of {len(self._text)} bytes: use .png, it takes any length")
 

@@ -1,8 +1,8 @@
 import { useCallback, useEffect, useRef, useState } from "react";
-import { getModel, make, ServerError, setKey, type Model, type Video } from "./api";
+import { getModel, make, ServerError, setKey, upload, type Model, type Video } from "./api";
 import { Composer, type Draft, type Make } from "./Composer";
 import { Gallery } from "./Gallery";
-import { Choice, Field, Problem } from "./pieces";
+import { Choice, Field, Problem, useAttempt } from "./pieces";
 import { Play } from "./Play";
 import { Storyboard } from "./Storyboard";
 import type { Tool } from "./ToolForm";
@@ -70,6 +70,16 @@ export function App() {
     }
   };
 
+  const adding = useAttempt();
+  const addFiles = async (files: File[]) => {
+    for (const file of files) {
+      const made = await upload(file);
+      setTyped("");
+      list.add(made);
+      setOpened({ video: made });
+    }
+  };
+
   return (
     <SpokenWords value={words}>
       <header className="top">
@@ -110,10 +120,31 @@ export function App() {
           <div hidden={view !== "storyboard"}>
             <Storyboard model={model} videos={completed} onMake={onMake} />
           </div>
-          {view === "play" && <Play model={model} />}
-          <section aria-labelledby="videos">
+          {view === "play" && <Play model={model} onMake={onMake} />}
+          <section
+            aria-labelledby="videos"
+            onDragOver={(event) => event.dataTransfer.types.includes("Files") && event.preventDefault()}
+            onDrop={(event) => {
+              if (!event.dataTransfer.files.length) return;
+              event.preventDefault();
+              adding.attempt(() => addFiles([...event.dataTransfer.files]));
+            }}
+          >
             <div className="heading">
               <h2 id="videos">{words.videos}</h2>
+              <label className="button upload" title={words.uploadHint}>
+                {adding.busy ? words.sending : words.upload}
+                <input
+                  type="file"
+                  className="hidden"
+                  accept="video/*,image/*"
+                  multiple
+                  disabled={adding.busy}
+                  onChange={({ currentTarget }) =>
+                    adding.attempt(() => addFiles([...currentTarget.files!])).then(() => (currentTarget.value = ""))
+                  }
+                />
+              </label>
               <input
                 type="search"
                 aria-label={words.search}
@@ -122,6 +153,7 @@ export function App() {
                 onChange={(event) => setTyped(event.target.value)}
               />
             </div>
+            <Problem error={adding.error} />
             {list.videos?.length === 0 && <p className="soft empty">{search ? words.noneFound : words.none}</p>}
             <Gallery
               videos={videos}

@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from "react";
 import { play, type Model } from "./api";
-import { Field, Problem } from "./pieces";
+import type { Make } from "./Composer";
+import { Field, Problem, useAttempt } from "./pieces";
 import { useWords } from "./words";
 
 const REST = "none";
@@ -19,8 +20,23 @@ const SIGNS: Record<string, string> = {
 };
 const SIZES = ["64x64", "96x96", "128x128", "160x96"];
 
+/** What was played. changes: from which frame on something is done. */
+interface Played {
+  prompt: string;
+  size: string;
+  seed: number;
+  frames: number;
+  changes: { frame: number; action: string }[];
+}
+
+/** What makes it again, as POST /simulate takes it: the action of each frame after the first. */
+function again({ prompt, size, seed, frames, changes }: Played) {
+  const during = (frame: number) => changes.findLast((change) => change.frame <= frame)?.action ?? REST;
+  return { prompt, size, seed, actions: Array.from({ length: frames - 1 }, (_, n) => during(n + 1)) };
+}
+
 /** A live world that is steered with the arrow keys, or with buttons that are held. */
-export function Play({ model }: { model?: Model }) {
+export function Play({ model, onMake }: { model?: Model; onMake: Make }) {
   const words = useWords();
   const [prompt, setPrompt] = useState("");
   const [size, setSize] = useState(SIZES[0]);
@@ -29,6 +45,8 @@ export function Play({ model }: { model?: Model }) {
   const [error, setError] = useState<unknown>(null);
   const [held, setHeld] = useState(REST);
   const socket = useRef<WebSocket>(undefined);
+  const played = useRef<Played>(undefined);
+  const keeping = useAttempt();
   const stage = useRef<HTMLDivElement>(null);
   const actions = model?.actions.filter((action) => action !== REST) ?? [];
   const running = state === "starting" || state === "live";
@@ -40,15 +58,20 @@ export function Play({ model }: { model?: Model }) {
     setError(null);
     setState("starting");
     const world = play({ prompt, size });
+    const mine: Played = { prompt, size, seed: 0, frames: 0, changes: [] };
     socket.current = world;
+    played.current = mine;
     world.onmessage = ({ data }) => {
       if (data instanceof Blob) {
+        mine.frames++;
         setPicture(URL.createObjectURL(data));
         return;
       }
       const told = JSON.parse(data);
       if (told.error) setError(new Error(told.error.message));
+      else if (told.action !== undefined) mine.changes.push(told);
       else {
+        mine.seed = told.seed;
         setState("live");
         stage.current?.focus();
       }
@@ -100,6 +123,15 @@ export function Play({ model }: { model?: Model }) {
             {state === "over" ? words.again : words.start}
           </button>
         )}
+        {state === "over" && played.current!.frames > 1 && (
+          <button
+            type="button"
+            disabled={keeping.busy}
+            onClick={() => keeping.attempt(() => onMake("simulate", [again(played.current!)]))}
+          >
+            {words.keep}
+          </button>
+        )}
       </div>
       {state !== "idle" && (
         <div className="world">
@@ -148,7 +180,7 @@ export function Play({ model }: { model?: Model }) {
           </div>
         </div>
       )}
-      <Problem error={error} />
+      <Problem error={error ?? keeping.error} />
     </form>
   );
 }

@@ -48,7 +48,8 @@ export function ToolForm(props: {
   const { video, model, tool } = props;
   const length = Number(video.seconds);
   const fps = model?.fps ?? 8;
-  const [prompt, setPrompt] = useState(video.prompt ?? "");
+  const named = video.operation === "uploads"; // by its file, which says nothing of what is seen
+  const [prompt, setPrompt] = useState(named ? "" : (video.prompt ?? ""));
   const [seconds, setSeconds] = useState<number | undefined>(2);
   const [backward, setBackward] = useState(false);
   const [second, setSecond] = useState(props.second ?? "");

@@ -77,7 +77,9 @@ export function Workbench(props: {
       {progress && <p className="soft">{progress}</p>}
       {video.error && <Problem error={new Error(video.error.message)} />}
       <p className="soft">
-        {[kind, video.size.replace("x", " × "), words.seeded(video.seed)].join(" · ")}
+        {[kind, video.size.replace("x", " × "), video.operation !== "uploads" && words.seeded(video.seed)]
+          .filter(Boolean)
+          .join(" · ")}
         {video.fitted_from && (
           <>
             <br />

@@ -82,6 +82,14 @@ export function make(operation: string, body: object): Promise<Video> {
   return json(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 }
 
+/** Give the server a video or image of one's own, under the name of its file. */
+export function upload(file: File): Promise<Video> {
+  const form = new FormData();
+  form.set("video", file);
+  form.set("prompt", file.name.replace(/\.\w+$/, ""));
+  return json("videos/uploads", { method: "POST", body: form });
+}
+
 export const cancel = (id: string): Promise<Video> => json(`videos/${id}/cancel`, { method: "POST" });
 
 export const remove = (id: string) => ask(`videos/${id}`, { method: "DELETE" });

@@ -144,7 +144,12 @@ export function useProgress(video: Video): string {
 export function useKind(video: Video): string {
   const words = useWords();
   const made = { extensions: "extend", edits: "restyle", remix: "restyle" }[video.operation] ?? video.operation;
-  const name = made === "storyboard" ? words.views.storyboard : words.tools[made as keyof typeof words.tools];
+  const others: Record<string, string> = {
+    storyboard: words.views.storyboard,
+    simulate: words.views.play,
+    uploads: words.own,
+  };
+  const name = others[made] ?? words.tools[made as keyof typeof words.tools];
   return [words.length(video.seconds), name].filter(Boolean).join(" · ");
 }
 

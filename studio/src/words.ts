@@ -39,6 +39,9 @@ const english = {
   none: "Nothing here yet. Say what you want to see, and it is dreamed on this server.",
   noneFound: "No video has all of these words.",
   loadMore: "Show more",
+  upload: "Add your own",
+  uploadHint: "A video or picture of your own, to go on from. You can also drop it here.",
+  own: "your own",
   waits: (ahead: number) => (ahead ? `Waits, ${count(ahead, "video")} before it` : "Is next"),
   makes: (percent: number) => `Dreams, ${percent} %`,
   left: (seconds: number) =>
@@ -126,6 +129,7 @@ const english = {
   playHint: "A live world: it answers while you hold an arrow key.",
   cannotPlay: "The model of this server knows no actions, so its worlds cannot be played.",
   over: "The world has ended.",
+  keep: "Keep it as a video",
   actions: {
     "push left": "left",
     "push right": "right",
@@ -178,6 +182,9 @@ const chinese: Words = {
   none: "这里还没有视频。写下想看到的内容，它会在这台服务器上生成。",
   noneFound: "没有视频包含所有这些词。",
   loadMore: "显示更多",
+  upload: "添加自己的",
+  uploadHint: "自己的视频或图片，可以接着做下去。也可以拖到这里。",
+  own: "自己的",
   waits: (ahead) => (ahead ? `排队中，前面还有 ${ahead} 个` : "下一个就是它"),
   makes: (percent) => `生成中，${percent}%`,
   left: (seconds) =>
@@ -265,6 +272,7 @@ const chinese: Words = {
   playHint: "一个实时世界：按住方向键，它就会回应。",
   cannotPlay: "这台服务器的模型不认识任何动作，所以不能游玩。",
   over: "世界已结束。",
+  keep: "存为视频",
   actions: { "push left": "左", "push right": "右", "push away": "远", "push towards": "近", jump: "跳" },
   key: "API 密钥",
   keyHint: "这台服务器需要密钥。密钥只留在这个标签页，只发给这台服务器。",

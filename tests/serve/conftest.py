@@ -12,7 +12,7 @@ import pytest
 import torch
 from serving import Server, settings_in
 
-from patchworld.model import save
+from patchworld.model import load, save
 
 
 @pytest.fixture(scope="session")
@@ -29,15 +29,28 @@ def idle(tiny_model, tmp_path):
 
 
 @pytest.fixture
-def world(tiny_model, tmp_path):
-    """A server whose model knows two actions."""
+def world(acting_model, tmp_path):
+    """A server whose model knows two actions, without a worker."""
+    with Server(settings_in(tmp_path / "served", model=acting_model), None, working=False) as running:
+        yield running
+
+
+@pytest.fixture
+def world_that_dreams(acting_model, tmp_path):
+    settings = settings_in(tmp_path / "served", model=acting_model)
+    with Server(settings, load(acting_model)) as running:
+        yield running
+
+
+@pytest.fixture
+def acting_model(tiny_model, tmp_path):
+    """The folder of a model that knows two actions."""
     config = tiny_model.denoiser.config.model_copy(update={"actions": ("none", "push left")})
     denoiser = type(tiny_model.denoiser)(config)
     denoiser.load_state_dict({**denoiser.state_dict(), **tiny_model.denoiser.state_dict()})
-    torch.nn.init.ones_(denoiser.embed_action.weight)
+    denoiser.embed_action.weight.data[:] = torch.tensor([1.0, -3.0])
     save(replace(tiny_model, denoiser=denoiser), tmp_path / "model")
-    with Server(settings_in(tmp_path / "served", model=tmp_path / "model"), None, working=False) as running:
-        yield running
+    return tmp_path / "model"
 
 
 @pytest.fixture(scope="session")

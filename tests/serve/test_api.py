@@ -14,6 +14,7 @@ from serving import ANN, BOB
 from tiny import moving_square
 
 from patchworld.provenance import check
+from patchworld.serve.store import MASTER
 from patchworld.video import Clip, read
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
@@ -96,7 +97,6 @@ def test_a_video_is_created_polled_and_downloaded_in_all_variants(client, made, 
 def test_the_documented_sizes_are_fitted_and_it_is_said(client):
     video = client.videos.create(prompt="a red ball", seconds="4", size="1280x720", extra_body={"steps": "1"})
     assert (video.size, video.fitted_from, video.seconds) == ("32x16", "1280x720", "4")
-    assert client.videos.with_raw_response.retrieve(video.id).headers["openai-poll-after-ms"] == "500"
     finished(client, video)
 
 
@@ -130,6 +130,43 @@ def test_remix_edit_and_extend(client, made, square, tmp_path):
     before, after = (frames_of(client, id, tmp_path).frames.astype(int) for id in (made.id, longer.id))
     assert abs(after[:4] - before).mean() < 3  # the codec; what is kept is kept
     assert len(after) == 20
+
+
+def test_a_video_of_ones_own_is_kept_as_it_is_and_can_be_gone_on_from(server, client, square, tmp_path):
+    with open(square, "rb") as file:
+        form = {"headers": {"Content-Type": "multipart/form-data"}}
+        sent = {"body": {"prompt": "my film"}, "files": {"video": file}, "options": form}
+        kept = finished(client, client.post("/videos/uploads", cast_to=dict, **sent))
+    assert (kept.prompt, kept.size, kept.seconds, kept.model_extra["operation"]) == (
+        "my film",
+        "32x32",
+        "1.25",
+        "uploads",
+    )
+    clip, given = frames_of(client, kept.id, tmp_path), read(square).frames
+    assert clip.recipe is None  # nobody dreamed it
+    assert abs(clip.frames.astype(int) - given).mean() < 3
+    job = server.queue.find(kept.id)
+    assert (read(server.store.file(job, MASTER)).frames == given).all()
+    longer = finished(client, post(server, "/extensions", {"video": {"id": kept.id}, "seconds": 1, **QUICK})[1])
+    assert frames_of(client, longer.id, tmp_path).num_frames == 9
+    assert (read(server.store.file(server.queue.find(longer.id), MASTER)).frames[:5] == given).all()
+
+
+def test_a_picture_of_ones_own_is_kept_and_begins_a_video(server, client, tmp_path):
+    path = moving_square(1, (48, 24)).save(tmp_path / "one.png")
+    url = "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+    kept = finished(client, post(server, "/uploads", {"video": {"image_url": url}, "prompt": "a square"})[1])
+    assert (kept.size, server.queue.find(kept.id).request["frames"]) == ("45x22", 1)  # of at most 1024 pixels
+    moving = finished(client, post(server, "/extensions", {"video": {"id": kept.id}, "seconds": 1, **QUICK})[1])
+    clip = frames_of(client, moving.id, tmp_path)
+    assert (clip.num_frames, clip.size) == (5, (45, 22))
+
+
+def test_what_is_done_in_a_world_has_to_be_known_to_the_model(server):
+    status, answer = post(server, "/simulate", {"prompt": "a ball", "actions": ["push left", "fly"]})
+    assert status == 400
+    assert answer["error"]["message"].startswith("actions: 'fly' is unknown, this model knows ")
 
 
 def test_a_character_is_kept_and_a_video_begins_with_it(client, other, square, tmp_path):
@@ -256,8 +293,10 @@ def test_a_video_that_waits_knows_its_place_and_one_that_is_made_its_time(idle):
     ids = [post(idle, "", {"prompt": "x", "size": "16x16"})[1]["id"] for _ in range(3)]
     told = [get(idle, f"/videos/{id}") for id in ids]
     assert [(video["queue_position"], video["seconds_left"]) for video in told] == [(0, None), (1, None), (2, None)]
+    client = openai.OpenAI(api_key=ANN, base_url=f"{idle.url}/v1").videos.with_raw_response
+    assert [client.retrieve(id).headers["openai-poll-after-ms"] for id in ids] == ["500", "1000", "1500"]
     job = idle.queue.claim()
-    idle.queue.clock = lambda: job.started + 30
+    idle.queue._clock = lambda: job.started + 30
     assert get(idle, f"/videos/{ids[0]}")["seconds_left"] is None  # nothing is done yet from which it could be told
     idle.queue.beat(job, 25)
     first, second = (get(idle, f"/videos/{id}") for id in ids[:2])

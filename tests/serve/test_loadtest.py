@@ -18,12 +18,12 @@ def test_percentiles_of_known_times():
 
 
 def test_a_load_is_seen_from_outside_and_leaves_nothing_behind(server):
-    before = {job.id for job in server.queue.page("ann", limit=100)[0]}
+    before = {look.job.id for look in server.queue.page("ann", limit=100)[0]}
     seen = run(Load(server.url, BODY, ANN, clients=2, pollers=3, every=0.1, seconds=6))
     assert {"create", "status", "health", "a whole video", "content", "list"} <= set(seen)
     assert sum(one.errors for one in seen.values()) == 0
     assert len(seen["status"].times) > 50
-    assert {job.id for job in server.queue.page("ann", limit=100)[0]} == before
+    assert {look.job.id for look in server.queue.page("ann", limit=100)[0]} == before
 
 
 def test_a_full_queue_is_refused_and_no_error(tiny_model, tmp_path):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from patchworld.errors import InputError, RunError
-from patchworld.serve.database import Unreachable
+from patchworld.serve.database import Busy, Unreachable
 from patchworld.serve.queue import Conflict, Full, Queue
 
 
@@ -181,7 +181,7 @@ def test_pages_hold_every_job_once_in_both_directions(queue):
         seen, after, more = [], None, True
         while more:
             page, more = queue.page("ann", after=after, limit=3, newest_first=newest_first)
-            seen += [job.id for job in page]
+            seen += [look.job.id for look in page]
             after = seen[-1]
         assert seen == expected
     with pytest.raises(KeyError):
@@ -314,7 +314,24 @@ def test_how_many_jobs_are_before_one(tmp_path):
     queue = Queue(tmp_path / "jobs.db", clock=lambda: next(times))
     slow, made, first, urgent, last = (queue.submit("ann", {}, priority=k) for k in (0, 2, 0, 1, 0))
     assert queue.claim().id == made.id
-    assert [queue.ahead(job) for job in (urgent, slow, first, last)] == [1, 2, 3, 4]
+    assert [queue.look("ann", job.id).ahead for job in (urgent, slow, first, last)] == [1, 2, 3, 4]
+
+
+def test_who_does_not_wait_is_told_so_instead(tmp_path):
+    queue = Queue(tmp_path / "jobs.db")
+    job = queue.submit("ann", {})
+    assert queue.look("ann", job.id, wait=False).job == job
+    with sqlite3.connect(tmp_path / "jobs.db", isolation_level=None) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(Busy):
+            queue.look("ann", job.id, wait=False)
+        with ThreadPoolExecutor(1) as pool:
+            late = pool.submit(queue.look, "ann", job.id)
+            time.sleep(0.1)
+            assert not late.done()
+            other.execute("COMMIT")
+            assert late.result(30).job == job
+    assert queue.look("bob", job.id, wait=False) is None
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")

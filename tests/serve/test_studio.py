@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from serving import ANN, Server, settings_in
+from tiny import moving_square
 
 from patchworld.video import Clip, read
 from patchworld.video.reading import read_recipe
@@ -114,7 +115,7 @@ def use(page, job, tool):
 
 
 def newest(server):
-    return server.queue.page("local", limit=1)[0][0]
+    return server.queue.page("local", limit=1)[0][0].job
 
 
 def make(bench, tool, server):
@@ -134,7 +135,7 @@ def test_words_become_videos_that_can_be_opened_and_played(home, visit):
     dream(page, "a green pyramid", Variations="2", Seed="7")
     cards = page.locator("li.completed").filter(has_text="a green pyramid")
     expect(cards).to_have_count(2, timeout=SOON)
-    jobs = home.queue.page("local", limit=2)[0]
+    jobs = [look.job for look in home.queue.page("local", limit=2)[0]]
     assert sorted(job.request["sampling"]["seed"] for job in jobs) == [7, 8]
     cards.first.get_by_role("button").click()
     bench = page.get_by_role("region", name="a green pyramid")
@@ -309,6 +310,40 @@ def test_widen_and_restyle(home, two, visit):
     assert (asked["verb"], asked["prompt"], asked["arguments"]["strength"]) == ("restyle", "snow", 0.05)
 
 
+def test_a_video_of_ones_own_is_added_by_the_keyboard_and_gone_on_from(home, visit, tmp_path):
+    own = moving_square(5, (32, 32), fps=4).save(tmp_path / "my holiday.mp4")
+    page = visit(home)
+    adder = page.get_by_label("Add your own")
+    page.get_by_role("heading", name="Your videos").click()
+    page.keyboard.press("Tab")
+    expect(adder).to_be_focused()
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Space")
+    chooser.value.set_files(own)
+    bench = page.get_by_role("region", name="my holiday")
+    expect(bench.locator("video")).to_be_visible(timeout=SOON)
+    expect(bench.get_by_text("1.25 s · your own · 32 × 32")).to_be_visible()
+    expect(bench.get_by_label("Words")).to_have_value("")
+    bench.get_by_role("radio", name="Extend", exact=True).check()
+    assert make(bench, "Extend", home).request["verb"] == "extend"
+
+
+def test_what_is_dropped_onto_the_gallery_is_added_and_what_is_no_video_refused(home, visit):
+    page = visit(home)
+    picture = io.BytesIO()
+    Image.fromarray(moving_square(1, (32, 32)).frames[0]).save(picture, "png")
+    drop = """([name, type, bytes]) => {
+        const data = new DataTransfer();
+        data.items.add(new File([new Uint8Array(bytes)], name, { type }));
+        document.querySelector('section[aria-labelledby=videos]')
+            .dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }));
+    }"""
+    page.evaluate(drop, ["a square.png", "image/png", list(picture.getvalue())])
+    expect(page.get_by_role("region", name="a square")).to_be_visible(timeout=SOON)
+    page.evaluate(drop, ["notes.mp4", "video/mp4", list(b"no video at all")])
+    expect(page.get_by_role("alert")).to_contain_text("the upload")
+
+
 def test_a_storyboard_is_laid_out_in_time(home, two, visit):
     page = visit(home)
     page.get_by_role("radio", name="Storyboard").check()
@@ -366,6 +401,13 @@ def test_play_with_a_key_by_arrow_keys(world, visit):
     expect(picture).not_to_have_attribute("src", before)
     page.keyboard.press("Escape")
     expect(page.get_by_text("The world has ended.")).to_be_visible()
+    page.get_by_role("button", name="Keep it as a video").click()
+    expect(page.locator("li.card")).to_have_count(1)
+    request = world.queue.page("ann", limit=1)[0][0].job.request
+    actions = request["arguments"]["actions"]
+    assert (request["verb"], request["frames"]) == ("simulate", 1 + len(actions))
+    assert actions[0] == "none"
+    assert set(actions) <= {"none", "push left"}
 
 
 def test_search_and_pages(quiet, visit):
@@ -520,7 +562,7 @@ def test_chinese_is_whole_and_remembered(home, two, visit):
     )
     for prompt in ("patchworld", "English", "seed", "push left"):
         said = said.replace(prompt, "")
-    shown = {job.request["prompt"] for job in home.queue.page("local", limit=100)[0]}
+    shown = {look.job.request["prompt"] for look in home.queue.page("local", limit=100)[0]}
     for prompt in sorted(shown, key=len, reverse=True):
         said = said.replace(prompt, "")
     assert re.findall(r"[A-Za-z]{4,}", said) == []

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse, PlainTextResponse
@@ -30,6 +30,7 @@ from patchworld.denoise import Sampling
 from patchworld.model import DEFAULT, read_description
 from patchworld.serve import operations
 from patchworld.serve.body import BadBody, Parsed, parsed, take_upload
+from patchworld.serve.database import Busy
 from patchworld.serve.gate import Gate
 from patchworld.serve.operations import (
     OPERATIONS,
@@ -47,16 +48,17 @@ from patchworld.serve.operations import (
 from patchworld.serve.page import page
 from patchworld.serve.play import Player
 from patchworld.serve.problems import ErrorAnswer, Refusal, add_problems
-from patchworld.serve.queue import Job, Queue, new_id
+from patchworld.serve.queue import Job, Look, Queue, new_id
 from patchworld.serve.settings import Owner, Settings, owner_of
 from patchworld.serve.store import MASTER, PREVIEW, VARIANTS, Store, copy_file
 from patchworld.verbs import VERBS
 from patchworld.video import Clip, read
 
-POLL_AFTER = 500  # milliseconds
+POLL_AFTER, POLL_AT_MOST = 500, 3000  # milliseconds
 LOOK_EVERY = 0.3  # seconds between looks of an event stream
 PREFIX = "/v1/videos"
 COMMON_SIZES = ((1280, 720), (720, 1280), (1024, 1024), (1024, 768), (768, 1024), (1792, 768))
+Found = TypeVar("Found", Job, Look)
 _NOTING = threading.Lock()  # what Python keeps of warnings, it keeps for all threads
 
 
@@ -195,14 +197,15 @@ def _videos(settings: Settings, queue: Queue, store: Store, schemas: dict[str, A
     authorize = _authorize(settings)
     Asker = Annotated[Owner, Depends(authorize)]
     router = APIRouter(prefix=PREFIX, responses=REFUSED, dependencies=[Depends(authorize)])
+    actions = known_actions(settings)
 
-    def video(job: Job) -> Video:
-        return _video(job, queue)
+    def shown(owner: Owner, id: str, response: Response) -> Video:
+        look = _there(queue.look(owner.name, id), id)
+        response.headers.update(_poll(look))
+        return _video(look)
 
     def found(owner: Owner, id: str) -> Job:
-        if (job := queue.get(owner.name, id)) is None:
-            raise Refusal(404, "not_found", f"there is no video {id}", "video_id")
-        return job
+        return _there(queue.get(owner.name, id), id)
 
     def completed(owner: Owner, id: str) -> Job:
         job = found(owner, id)
@@ -236,7 +239,7 @@ def _videos(settings: Settings, queue: Queue, store: Store, schemas: dict[str, A
             return kept(read(one[1], max_frames=1).save)
 
         try:
-            yield Desk(settings.limits, settings.fps, clip, character), folder
+            yield Desk(settings.limits, settings.fps, actions, clip, character), folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -247,14 +250,14 @@ def _videos(settings: Settings, queue: Queue, store: Store, schemas: dict[str, A
         operation: str,
         plan: Callable[[Any, Desk], Plan],
         source: str | None = None,
-    ) -> Video:
-        """Check a request, keep its job and tell about it."""
+    ) -> str:
+        """Check a request and keep its job; the id."""
         key = request.headers.get("idempotency-key")
         if key is not None and not 1 <= len(key) <= 255:
             raise Refusal(400, "invalid_request", "Idempotency-Key has 1 to 255 letters")
         id, body = new_id(), asked.body
         if key is not None and (known := queue.again(owner.name, key, asked.fingerprint)):
-            return video(known)
+            return known.id
         with desk(owner) as (at, folder):
             verb, arguments = plan(body, at)
             described = _checked(verb, arguments, body, settings)
@@ -283,7 +286,7 @@ def _videos(settings: Settings, queue: Queue, store: Store, schemas: dict[str, A
                 raise
             if job.id != id:  # the same key, at the same moment
                 store.delete(id)
-        return video(job)
+        return job.id
 
     def post(path: str, model: type[BaseModel], answer: type[BaseModel]) -> Callable[..., Any]:
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
@@ -295,22 +298,30 @@ def _videos(settings: Settings, queue: Queue, store: Store, schemas: dict[str, A
         extra = {"requestBody": {"required": bool(schema.get("required")), "content": content}}
         return router.post(path, response_model=answer, response_model_exclude_none=False, openapi_extra=extra)
 
+    @router.get("/{video_id}", response_model=Video)  # routes are tried in this order, and this is what most ask for
+    async def retrieve(owner: Asker, video_id: Id) -> Response:
+        """A video: how far it is, and what became of it."""
+        try:  # a thread for it would cost more than what it does
+            look = queue.look(owner.name, video_id, wait=False)
+        except Busy:
+            look = await run_in_threadpool(queue.look, owner.name, video_id)
+        look = _there(look, video_id)
+        return Response(_video(look).model_dump_json(), media_type="application/json", headers=_poll(look))
+
     @post("", CreateBody, Video)
     def create(
         request: Request, owner: Asker, asked: Annotated[Parsed, Depends(parsed(CreateBody))], response: Response
     ) -> Video:
         """A video from words, from an image and words, or with a character."""
-        _poll(response)
-        return accept(request, owner, asked, "create", operations.create)
+        return shown(owner, accept(request, owner, asked, "create", operations.create), response)
 
     def add(path: str, model: type[Body], plan: Callable[..., Plan]) -> None:
         def operate(
             request: Request, owner: Asker, asked: Annotated[Parsed, Depends(parsed(model))], response: Response
         ) -> Video:
-            _poll(response)
-            return accept(request, owner, asked, path, plan)
+            return shown(owner, accept(request, owner, asked, path, plan), response)
 
-        operate.__doc__ = VERBS.get(path, VERBS["restyle"] if path == "edits" else VERBS["extend"]).__doc__
+        operate.__doc__ = DOCUMENTED.get(path, VERBS.get(path, VERBS["extend"])).__doc__
         operate.__name__ = path
         post(f"/{path}", model, Video)(operate)
 
@@ -342,18 +353,12 @@ def _videos(settings: Settings, queue: Queue, store: Store, schemas: dict[str, A
     ) -> VideoList:
         """One's own videos, page by page."""
         try:
-            jobs, more = _page(queue, owner.name, after, limit, order == "desc", search.casefold().split())
+            looks, more = _page(queue, owner.name, after, limit, order == "desc", search.casefold().split())
         except KeyError:
             raise Refusal(404, "not_found", "there is no video with the id in after", "after") from None
-        data = [video(job) for job in jobs]
+        data = [_video(look) for look in looks]
         first, last = (data[0].id, data[-1].id) if data else (None, None)
         return VideoList(data=data, first_id=first, last_id=last, has_more=more)
-
-    @router.get("/{video_id}")
-    def retrieve(owner: Asker, video_id: Id, response: Response) -> Video:
-        """A video: how far it is, and what became of it."""
-        _poll(response)
-        return video(found(owner, video_id))
 
     @router.delete("/{video_id}")
     def delete(owner: Asker, video_id: Id) -> Deleted:
@@ -385,7 +390,6 @@ def _videos(settings: Settings, queue: Queue, store: Store, schemas: dict[str, A
         response: Response,
     ) -> Video:
         """A video again by another prompt; at a strength near 0 hardly anything changes."""
-        _poll(response)
         job = completed(owner, video_id)
         body = asked.body
         if body.seed is None:  # the noise of the video itself, so that what is alike stays alike
@@ -395,15 +399,13 @@ def _videos(settings: Settings, queue: Queue, store: Store, schemas: dict[str, A
             clip = at.clip(Media(id=video_id))
             return "restyle", {"clip": clip, "prompt": body.prompt, "strength": body.strength}
 
-        return accept(request, owner, asked, "remix", plan, video_id)
+        return shown(owner, accept(request, owner, asked, "remix", plan, video_id), response)
 
     @router.post("/{video_id}/cancel")
     def cancel(owner: Asker, video_id: Id, response: Response) -> Video:
         """Stop a video that waits or is made: it fails with the code `cancelled`. A finished one stays as it is."""
-        _poll(response)
-        if (job := queue.cancel(owner.name, video_id)) is None:
-            raise Refusal(404, "not_found", f"there is no video {video_id}", "video_id")
-        return video(job)
+        _there(queue.cancel(owner.name, video_id), video_id)
+        return shown(owner, video_id, response)
 
     def known(owner: Asker, video_id: Id) -> None:  # before a stream begins, which can no longer say 404
         found(owner, video_id)
@@ -412,14 +414,14 @@ def _videos(settings: Settings, queue: Queue, store: Store, schemas: dict[str, A
     async def events(owner: Asker, video_id: Id) -> AsyncIterator[ServerSentEvent]:
         """`progress` whenever it moves, `preview` with frames of what emerges, then `completed` or `failed`."""
         before, shown = None, 0.0
-        while (job := await run_in_threadpool(queue.get, owner.name, video_id)) is not None:
+        while (look := await run_in_threadpool(queue.look, owner.name, video_id)) is not None:
+            job, told = look.job, _video(look)
             if job.status == "in_progress":
                 path = store.file(job, PREVIEW)
                 if path.exists() and path.stat().st_mtime > shown:
                     shown = path.stat().st_mtime
                     picture = base64.b64encode(path.read_bytes()).decode()
                     yield ServerSentEvent(event="preview", data={"image_url": f"data:image/webp;base64,{picture}"})
-            told = await run_in_threadpool(video, job)
             if (told.status, told.progress, told.queue_position) != before:
                 before = told.status, told.progress, told.queue_position
                 name = job.status if job.finished is not None else "progress"
@@ -432,9 +434,16 @@ def _videos(settings: Settings, queue: Queue, store: Store, schemas: dict[str, A
     return router
 
 
+DOCUMENTED = {"edits": VERBS["restyle"], "uploads": operations.keep}
+
+
+def known_actions(settings: Settings) -> tuple[str, ...]:
+    transformer = read_description(settings.model or DEFAULT).transformer
+    return tuple(transformer.actions) if transformer else ()
+
+
 def _models(settings: Settings) -> APIRouter:
-    folder = settings.model or DEFAULT
-    transformer, limits = read_description(folder).transformer, settings.limits
+    folder, limits = settings.model or DEFAULT, settings.limits
     sizes = {f"{size[0]}x{size[1]}": fitted_size(size, limits.pixels) for size in COMMON_SIZES}
     card = ModelCard(
         id="+".join(part.name for part in (folder, settings.lora) if part),
@@ -443,7 +452,7 @@ def _models(settings: Settings) -> APIRouter:
         seconds=min(limits.seconds, limits.frames / settings.fps),
         steps=limits.steps,
         sizes={size: f"{width}x{height}" for size, (width, height) in sizes.items()},
-        actions=list(transformer.actions) if transformer else [],
+        actions=list(known_actions(settings)),
     )
     router = APIRouter(prefix="/v1/models", responses=REFUSED, dependencies=[Depends(_authorize(settings))])
 
@@ -457,16 +466,16 @@ def _models(settings: Settings) -> APIRouter:
 
 def _page(
     queue: Queue, owner: str, after: str | None, limit: int, newest_first: bool, words: list[str]
-) -> tuple[list[Job], bool]:
+) -> tuple[list[Look], bool]:
     """As Queue.page, of the jobs whose prompts have all the words. Prompts are read here, so that SQL needs no JSON."""
     if not words:
         return queue.page(owner, after=after, limit=limit, newest_first=newest_first)
-    found: list[Job] = []
+    found: list[Look] = []
     more = True
     while more and len(found) <= limit:
-        jobs, more = queue.page(owner, after=after, limit=100, newest_first=newest_first)
-        found += [job for job in jobs if all(word in str(job.request["prompt"]).casefold() for word in words)]
-        after = jobs[-1].id if jobs else after
+        looks, more = queue.page(owner, after=after, limit=100, newest_first=newest_first)
+        found += [one for one in looks if all(word in str(one.job.request["prompt"]).casefold() for word in words)]
+        after = looks[-1].job.id if looks else after
     return found[:limit], len(found) > limit
 
 
@@ -509,7 +518,7 @@ def _checked(verb: str, arguments: dict[str, Any], body: Body, settings: Setting
         raise BadBody(f"steps={steps} is more than this server makes: use at most {limits.steps}", "steps")
     with _NOTING, warnings.catch_warnings(record=True) as notes:
         warnings.simplefilter("always")
-        canvas = VERBS[verb](**arguments)
+        canvas = operations.canvas_of(verb, arguments)
     seconds = canvas.frames / canvas.fps
     if canvas.frames > limits.frames or seconds > limits.seconds:
         most = min(limits.seconds, limits.frames / canvas.fps)
@@ -520,7 +529,8 @@ def _checked(verb: str, arguments: dict[str, Any], body: Body, settings: Setting
             f"a loop from words is dreamed as a whole, {seconds:g} s are too long: use {most:g} or less", "seconds"
         )
     seed = secrets.randbelow(2**31) if body.seed is None else body.seed
-    sampling = Sampling(seed=seed, steps=steps, guidance=body.guidance)
+    usual = operations.LIVE if verb == "simulate" else {}  # so that a world that was played comes back
+    sampling = Sampling(seed, **{**usual, "steps": steps, "guidance": body.guidance})
     return {
         "prompt": body.prompt or canvas.prompt,
         "negative": body.negative,
@@ -532,10 +542,16 @@ def _checked(verb: str, arguments: dict[str, Any], body: Body, settings: Setting
     }
 
 
-def _video(job: Job, queue: Queue) -> Video:
-    asked = job.request
+def _there(found: Found | None, id: str) -> Found:
+    if found is None:
+        raise Refusal(404, "not_found", f"there is no video {id}", "video_id")
+    return found
+
+
+def _video(look: Look) -> Video:
+    job, asked = look.job, look.job.request
     done, making = job.status == "completed", job.status == "in_progress" and job.progress and job.started
-    took = max(0.0, queue.clock() - (job.started or 0))
+    took = max(0.0, look.moment - (job.started or 0))
     return Video(
         id=job.id,
         status=job.status,
@@ -545,7 +561,7 @@ def _video(job: Job, queue: Queue) -> Video:
         expires_at=int(job.expires) if done and job.expires else None,
         error=VideoError(code=job.error_code, message=job.error_message or "") if job.error_code else None,
         seed=asked["sampling"]["seed"],
-        queue_position=queue.ahead(job) if job.status == "queued" else None,
+        queue_position=look.ahead,
         seconds_left=round(took * (100 - job.progress) / job.progress, 1) if making else None,
         **{
             name: asked[name]
@@ -563,5 +579,6 @@ def _video(job: Job, queue: Queue) -> Video:
     )
 
 
-def _poll(response: Response) -> None:
-    response.headers["openai-poll-after-ms"] = str(POLL_AFTER)
+def _poll(look: Look) -> dict[str, str]:
+    """When to ask again: later, the more videos are before this one."""
+    return {"openai-poll-after-ms": str(min(POLL_AT_MOST, POLL_AFTER * (1 + (look.ahead or 0))))}

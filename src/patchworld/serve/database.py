@@ -12,18 +12,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from patchworld.errors import InputError, RunError, missing_extra
-
-if TYPE_CHECKING:
-    pass
 
 Rows = list[Mapping[str, Any]]
 Run = Callable[..., Rows]
 """Runs a statement with values by name; the rows that it returns, each a mapping from columns."""
 
 SAFE_WAL = (3, 51, 3)  # SQLite before this may corrupt a database in WAL mode that several processes write
+OTHERS = 60.0  # seconds for which other processes may keep SQLite
 CONNECTIONS = 5  # to PostgreSQL, at most, for each process
 PATIENCE = 10.0  # seconds for which PostgreSQL may not be there
 LOCK = 7_305_211  # whoever decides has it; any number that nobody else uses
@@ -33,11 +31,18 @@ class Unreachable(RunError):
     """The database does not answer; it may do so again."""
 
 
+class Busy(Exception):
+    """It would take waiting."""
+
+
 class Database(Protocol):
-    def transaction(self, *, decides: bool = False, write: bool = True) -> AbstractContextManager[Run]:
+    def transaction(
+        self, *, decides: bool = False, write: bool = True, wait: bool = True
+    ) -> AbstractContextManager[Run]:
         """Run SQL as one unit, brought to the disk before the block is left.
 
-        Raises RunError when the disk is full, Unreachable when there is no database.
+        wait: False for who answers others meanwhile, and reads: what takes no longer than a file in memory is done.
+        Raises RunError when the disk is full, Unreachable when there is no database, Busy for who does not wait.
         """
 
     def now(self, run: Run) -> float:
@@ -62,13 +67,13 @@ class SQLite:
         self._local = threading.local()
 
     @contextmanager
-    def transaction(self, *, decides: bool = False, write: bool = True) -> Iterator[Run]:
-        connection = self.connection()
-
-        def run(sql: str, **values: Any) -> Rows:
-            return connection.execute(sql, values).fetchall()
-
+    def transaction(self, *, decides: bool = False, write: bool = True, wait: bool = True) -> Iterator[Run]:
         try:
+            connection = self.connection(OTHERS if wait else 0.0)
+
+            def run(sql: str, **values: Any) -> Rows:
+                return connection.execute(sql, values).fetchall()
+
             connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
             try:
                 yield run
@@ -80,6 +85,8 @@ class SQLite:
         except sqlite3.OperationalError as error:
             if "full" in str(error) or "disk I/O" in str(error):
                 raise RunError(f"the queue cannot be written: {error}; free some space") from error
+            if not wait and "locked" in str(error):
+                raise Busy from error
             raise
 
     def now(self, run: Run) -> float:
@@ -88,18 +95,18 @@ class SQLite:
     def close(self) -> None:
         """Connections end with their threads."""
 
-    def connection(self) -> sqlite3.Connection:
-        """That of this thread."""
-        if not hasattr(self._local, "connection"):
-            connection = sqlite3.connect(self.path, timeout=60, isolation_level=None)
+    def connection(self, patience: float = OTHERS) -> sqlite3.Connection:
+        """That of this thread which waits for others so many seconds."""
+        connections: dict[float, sqlite3.Connection] = self._local.__dict__.setdefault("connections", {})
+        if patience not in connections:
+            connection = sqlite3.connect(self.path, timeout=patience, isolation_level=None)
             connection.row_factory = sqlite3.Row
-            connection.execute(
-                f"PRAGMA journal_mode = {'WAL' if sqlite3.sqlite_version_info >= SAFE_WAL else 'DELETE'}"
-            )
+            # A journal that is made and deleted for each commit costs ten times as long as one that is overwritten.
+            mode = "WAL" if sqlite3.sqlite_version_info >= SAFE_WAL else "PERSIST"
+            connection.execute(f"PRAGMA journal_mode = {mode}")
             connection.execute("PRAGMA synchronous = FULL")
-            self._local.connection = connection
-        found: sqlite3.Connection = self._local.connection
-        return found
+            connections[patience] = connection
+        return connections[patience]
 
 
 class PostgreSQL:
@@ -126,7 +133,9 @@ class PostgreSQL:
         )
 
     @contextmanager
-    def transaction(self, *, decides: bool = False, write: bool = True) -> Iterator[Run]:
+    def transaction(self, *, decides: bool = False, write: bool = True, wait: bool = True) -> Iterator[Run]:
+        if not wait:  # there is a network between
+            raise Busy
         try:
             with self._pool.connection() as connection:  # commits, or rolls back what has failed
 

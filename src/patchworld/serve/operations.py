@@ -12,11 +12,14 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.json_schema import SkipJsonSchema
 from starlette.datastructures import UploadFile
 
+from patchworld.canvas import Canvas, Condition
 from patchworld.errors import InputError
 from patchworld.serve.settings import Limits
 from patchworld.shapes import MAX_PIXELS
+from patchworld.verbs import VERBS
 from patchworld.video import Clip
 
+LIVE: dict[str, Any] = {"steps": 8, "guidance": 1.0, "window": 4, "history": 16}  # how worlds are dreamed
 GRID = 16  # sizes are fitted to multiples of it
 MOST_SECONDS = 3600.0  # of any time in a request; the limits of the server are lower
 
@@ -170,15 +173,26 @@ class StoryboardBody(Body):
     things: Text = ""
 
 
+class SimulateBody(Body):
+    actions: Annotated[list[Annotated[Text, Field(max_length=100)]], Field(min_length=1, max_length=4096)]
+    size: Size = "64x64"
+    guidance: Annotated[float, Field(ge=0, le=100)] = LIVE["guidance"]
+
+
+class UploadBody(Body):
+    video: Media
+
+
 @dataclass(frozen=True)
 class Desk:
     """What an operation asks the server for. clip: the video or image that a body names, decoded.
 
-    character: the video of a character. fps: of videos that are made from words.
+    character: the video of a character. fps: of videos that are made from words. actions: that the model knows.
     """
 
     limits: Limits
     fps: float
+    actions: tuple[str, ...]
     clip: Callable[[Media], Clip]
     character: Callable[[str], Clip]
 
@@ -214,6 +228,9 @@ def edit(body: EditBody, desk: Desk) -> Plan:
 
 def extend(body: ExtendBody, desk: Desk) -> Plan:
     clip = desk.clip(body.video)
+    if clip.is_image and not body.backward:
+        frames = 1 + desk.frames(body.seconds)
+        return "animate", {"image": clip, "prompt": body.prompt, "frames": frames, "size": clip.size, "fps": desk.fps}
     return "extend", {"clip": clip, "prompt": body.prompt, "seconds": body.seconds, "backward": body.backward}
 
 
@@ -264,6 +281,28 @@ def storyboard(body: StoryboardBody, desk: Desk) -> Plan:
     return "storyboard", {"cards": cards, "seconds": body.seconds, "size": size, "fps": desk.fps, "things": body.things}
 
 
+def simulate(body: SimulateBody, desk: Desk) -> Plan:
+    if unknown := sorted(set(body.actions) - set(desk.actions)):
+        known = ", ".join(desk.actions) or "none at all"
+        raise InputError(f"actions: '{unknown[0]}' is unknown, this model knows {known}")
+    size = desk.size(body.size)
+    return "simulate", {"prompt": body.prompt, "actions": tuple(body.actions), "size": size, "fps": desk.fps}
+
+
+def upload(body: UploadBody, desk: Desk) -> Plan:
+    return "keep", {"clip": desk.clip(body.video), "prompt": body.prompt}
+
+
+def keep(clip: Clip, prompt: str = "") -> Canvas:
+    """A video as it is, under a name: nothing of it is dreamed."""
+    return Canvas(prompt, clip.num_frames, clip.size, clip.fps, conditions=(Condition(clip),))
+
+
+def canvas_of(verb: str, arguments: dict[str, Any]) -> Canvas:
+    """The canvas that a plan means. Raises InputError."""
+    return keep(**arguments) if verb == "keep" else VERBS[verb](**arguments)
+
+
 OPERATIONS: dict[str, tuple[type[Body], Callable[..., Plan]]] = {
     "loop": (LoopBody, loop),
     "connect": (ConnectBody, connect),
@@ -275,6 +314,8 @@ OPERATIONS: dict[str, tuple[type[Body], Callable[..., Plan]]] = {
     "storyboard": (StoryboardBody, storyboard),
     "edits": (EditBody, edit),
     "extensions": (ExtendBody, extend),
+    "simulate": (SimulateBody, simulate),
+    "uploads": (UploadBody, upload),
 }
 """By their path under /v1/videos."""
 

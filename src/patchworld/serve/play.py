@@ -1,15 +1,20 @@
 """A live world behind a websocket: actions go in, pictures come out.
 
     -> {"prompt": "a red ball on grass", "size": "64x64", "seed": 3}        and "key" where the server has keys
-    <- {"actions": ["none", "push left"], "fps": 8}
+    <- {"actions": ["none", "push left"], "fps": 8, "seed": 3}
     -> {"action": "push left"}         holds until another one is sent
+    <- {"action": "push left", "frame": 5}    whenever it changes: from which frame on, the first one is frame 0
     <- a webp picture, frame by frame
     -> {"end": true}
+
+What was played is dreamed again, as a video that is kept, by POST /v1/videos/simulate with its prompt, size and seed
+and the action of each frame after the first.
 
 Each play has a process of its own, which ends with it, so that neither the server nor its jobs wait for a player.
 """
 
 import asyncio
+import itertools
 import json
 import multiprocessing
 import os
@@ -23,7 +28,7 @@ from pydantic import Field, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from patchworld.errors import InputError, PatchworldError, first_problem
-from patchworld.serve.operations import Size, Strict, Text, fitted_size
+from patchworld.serve.operations import LIVE, Size, Strict, Text, fitted_size
 from patchworld.serve.settings import Settings, owner_of
 
 PATIENCE = 30.0  # seconds for the first message
@@ -37,8 +42,8 @@ class Start(Strict):
     prompt: Text = ""
     size: Size = "64x64"
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
-    steps: Annotated[int, Field(ge=1, le=64)] = 8
-    guidance: Annotated[float, Field(ge=0, le=100)] = 1.0
+    steps: Annotated[int, Field(ge=1, le=64)] = LIVE["steps"]
+    guidance: Annotated[float, Field(ge=0, le=100)] = LIVE["guidance"]
     key: Annotated[str, Field(max_length=200)] = ""
 
 
@@ -161,13 +166,13 @@ def _live(settings: Settings, asked: str, player: Connection) -> None:
         if not world.actions:
             raise InputError("this model was trained without actions: serve one that knows some")
         fps = start["fps"]
-        player.send_bytes(json.dumps({"actions": world.actions, "fps": fps}).encode())
+        seed = secrets.randbelow(2**31) if start["seed"] is None else start["seed"]
+        player.send_bytes(json.dumps({"actions": world.actions, "fps": fps, "seed": seed}).encode())
         done = _actions(player, world.actions)
         canvas = verbs.simulate(
             start["prompt"], actions=done, size=tuple(start["size"]), fps=fps, seconds=start["seconds"]
         )
-        seed = secrets.randbelow(2**31) if start["seed"] is None else start["seed"]
-        sampling = Sampling(seed, start["steps"], start["guidance"], window=4, history=16)
+        sampling = Sampling(seed, **{**LIVE, "steps": start["steps"], "guidance": start["guidance"]})
         due = time.monotonic()
         for frame in world.stream(canvas, sampling):
             time.sleep(max(0.0, due - time.monotonic()))
@@ -180,9 +185,13 @@ def _live(settings: Settings, asked: str, player: Connection) -> None:
 
 
 def _actions(player: Connection, known: tuple[str, ...]) -> Iterator[str]:
-    """For each frame what the player does, which is what was said last."""
+    """For each frame after the first what the player does, which is what was said last; the player is told."""
     action = REST if REST in known else ""
-    while True:
+    told = REST
+    for frame in itertools.count(1):
         while player.poll():
             action = player.recv_bytes().decode()
+        if action != told:
+            told = action
+            player.send_bytes(json.dumps({"action": action, "frame": frame}).encode())
         yield action

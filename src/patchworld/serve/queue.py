@@ -69,6 +69,11 @@ UPDATE jobs SET status = :status, progress = CASE WHEN :status = 'completed' THE
     finished = :now, expires = :now + :keep, error_code = :code, error_message = :message,
     tell_at = CASE WHEN tell = 1 THEN :now END
 """
+AHEAD = """
+SELECT COUNT(*) AS number FROM jobs
+WHERE id <> :id AND (status = 'in_progress'
+    OR (status = 'queued' AND (priority > :priority OR (priority = :priority AND created < :created))))
+"""
 CLAIMABLE = "(status = 'queued' AND due <= :now) OR (status = 'in_progress' AND lease < :now)"
 
 
@@ -96,6 +101,16 @@ class Job:
     error_code: str | None
     error_message: str | None
     tells: int
+
+
+@dataclass(frozen=True)
+class Look:
+    """A job at a moment. ahead: how many are made or wait before it while it waits, by priority and time; turns
+    between owners may change it."""
+
+    job: Job
+    moment: float
+    ahead: int | None
 
 
 class Conflict(Exception):
@@ -136,11 +151,6 @@ class Queue:
 
     def close(self) -> None:
         self.database.close()
-
-    def clock(self) -> float:
-        """Seconds since 1970, as the times of jobs are."""
-        with self.database.transaction(write=False) as run:
-            return self._now(run)
 
     def submit(
         self,
@@ -255,6 +265,12 @@ class Queue:
         with self.database.transaction(write=False) as run:
             return _one(run("SELECT * FROM jobs WHERE id = :id AND owner = :owner", **_of(owner, id)))
 
+    def look(self, owner: str, id: str, *, wait: bool = True) -> Look | None:
+        """A job as it stands now. Raises Busy instead of waiting for others if not to `wait`."""
+        with self.database.transaction(write=False, wait=wait) as run:
+            rows = run("SELECT * FROM jobs WHERE id = :id AND owner = :owner", **_of(owner, id))
+            return self._look(run, rows[0]) if rows else None
+
     def find(self, id: str) -> Job | None:
         """A job, whoever owns it."""
         with self.database.transaction(write=False) as run:
@@ -262,7 +278,7 @@ class Queue:
 
     def page(
         self, owner: str, *, after: str | None = None, limit: int = 20, newest_first: bool = True
-    ) -> tuple[list[Job], bool]:
+    ) -> tuple[list[Look], bool]:
         """Up to `limit` jobs of an owner in order of time, after the one of this id; whether there are more.
 
         Raises KeyError when there is no job `after`.
@@ -282,19 +298,7 @@ class Queue:
                 limit=limit + 1,
                 **place,
             )
-        return [_job(row) for row in rows[:limit]], len(rows) > limit
-
-    def ahead(self, job: Job) -> int:
-        """How many jobs are made or wait before this one, by priority and time; turns between owners may change it."""
-        with self.database.transaction(write=False) as run:
-            rows = run(
-                "SELECT COUNT(*) AS number FROM jobs AS mine, jobs AS other WHERE mine.id = :id "
-                "AND other.id <> mine.id AND other.finished IS NULL AND (other.status = 'in_progress' "
-                "OR other.priority > mine.priority "
-                "OR (other.priority = mine.priority AND other.created < mine.created))",
-                id=job.id,
-            )
-        return int(rows[0]["number"])
+            return [self._look(run, row) for row in rows[:limit]], len(rows) > limit
 
     def delete(self, owner: str, id: str) -> bool:
         """Forget a finished job, its idempotency key too. False when there is none."""
@@ -333,6 +337,14 @@ class Queue:
 
     def _now(self, run: Run) -> float:
         return self._clock() if self._clock is not None else self.database.now(run)
+
+    def _look(self, run: Run, row: Mapping[str, Any]) -> Look:
+        ahead = (
+            run(AHEAD, **{name: row[name] for name in ("id", "priority", "created")})
+            if row["status"] == "queued"
+            else None
+        )
+        return Look(_job(row), self._now(run), ahead[0]["number"] if ahead else None)
 
     def _ended(self, run: Run, status: Status, code: str | None = None, message: str | None = None) -> dict[str, Any]:
         return {"status": status, "now": self._now(run), "keep": self.keep, "code": code, "message": message}

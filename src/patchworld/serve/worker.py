@@ -32,13 +32,12 @@ from patchworld.generate import Sampling
 from patchworld.model import Model, load
 from patchworld.serve.logs import log_to_stderr
 from patchworld.serve.moderation import Blocked, inputs, moderate
-from patchworld.serve.operations import fitted_size, understood
+from patchworld.serve.operations import canvas_of, fitted_size, understood
 from patchworld.serve.queue import Job, Queue
 from patchworld.serve.settings import Settings
 from patchworld.serve.store import MASTER, PREVIEW, VARIANTS, Store
 from patchworld.shapes import Grid, Shape
 from patchworld.vae import preview
-from patchworld.verbs import VERBS
 from patchworld.video import Clip, Writer, read, resize
 from patchworld.video.sheet import evenly
 
@@ -193,8 +192,9 @@ def make(batch: Batch[Model], store: Store, job: Job, heart: Heart, settings: Se
     """
     model, folder = batch.world, store.job_folder(job.id)
     canvas, sampling = plan(job.request, folder)
-    recipe = model.recipe(canvas, sampling)
-    served = {**recipe, "label": settings.label}
+    given = job.request["verb"] == "keep"  # what was not dreamed is not marked as if it were
+    recipe = None if given else model.recipe(canvas, sampling)
+    served = None if recipe is None else {**recipe, "label": settings.label}
     shown = 0.0
 
     def on_step(done: int, steps: int, latent: Any) -> None:
@@ -226,7 +226,7 @@ def make(batch: Batch[Model], store: Store, job: Job, heart: Heart, settings: Se
     _strip(tiles.frames, served).save(store.file(job, VARIANTS["spritesheet"][0]))
 
 
-def _strip(frames: np.ndarray, recipe: dict[str, Any]) -> Clip:
+def _strip(frames: np.ndarray, recipe: dict[str, Any] | None) -> Clip:
     """Frames side by side, as one picture, marked by its `recipe`."""
     return Clip(np.hstack(list(frames))[None], 1.0, recipe)
 
@@ -237,7 +237,7 @@ def plan(request: dict[str, Any], folder: Path) -> tuple[Canvas, Sampling]:
     def clip(name: str) -> Clip:
         return replace(read(folder / name), recipe=None, source={"path": name})  # recipes tell no folder of the server
 
-    canvas = VERBS[request["verb"]](**understood(request["arguments"], clip))
+    canvas = canvas_of(request["verb"], understood(request["arguments"], clip))
     return replace(canvas, negative=request["negative"]), Sampling(**request["sampling"])
 
 

@@ -399,33 +399,15 @@ def test_pages_of_other_sites_and_other_names_of_this_machine_are_refused(server
     assert post(server, "", {"prompt": "x"}, Host="rebound.example.com")[1]["error"]["code"] == "wrong_host"
 
 
-def test_health_metrics_and_the_document(server):
+def test_health_and_metrics(server):
     texts = {}
-    for path in ("healthz", "metrics", "openapi.json"):
+    for path in ("healthz", "metrics"):
         with urllib.request.urlopen(f"{server.url}/{path}") as answer:
             texts[path] = answer.read().decode()
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
             assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
     assert json.loads(texts["healthz"])["status"] == "ok"
     assert 'patchworld_jobs{status="queued"}' in texts["metrics"]
-    document = json.loads(texts["openapi.json"])
-    schema = document["paths"]["/v1/videos"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    assert schema["required"] == ["prompt"]
-    form = document["paths"]["/v1/videos/edits"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
-    assert {"type": "string", "format": "binary"} in form["properties"]["video"]["anyOf"]
-    assert '"null"' not in json.dumps(form)
-    paths = document["paths"]
-    required = [paths[f"/v1/videos{path}"]["post"]["requestBody"]["required"] for path in ("", "/loop")]
-    assert required == [True, False]
-    assert (paths["/healthz"]["get"]["security"], document["security"]) == ([], [{"key": []}])
-    answers = paths["/v1/videos/{video_id}/events"]["get"]["responses"]
-    assert [list(answers[status]["content"]) for status in ("200", "401")] == [
-        ["text/event-stream"],
-        ["application/json"],
-    ]
-    text = texts["openapi.json"]
-    for name in {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}:
-        assert name in document["components"]["schemas"], name
 
 
 @pytest.mark.parametrize("label", [False, True])

@@ -74,7 +74,6 @@ def _serve(options: argparse.Namespace) -> str:
     from pydantic import ValidationError
 
     from patchworld.errors import InputError, first_problem
-    from patchworld.serve.logs import log_to_stderr
     from patchworld.serve.settings import Limits, Settings, read_keys
 
     named = {name: getattr(options, name) for name in ("pixels", "seconds", "steps", "waiting", "upload")}
@@ -97,6 +96,5 @@ def _serve(options: argparse.Namespace) -> str:
         raise InputError(first_problem(error)) from None
     if not 0 <= options.workers <= 256:
         raise InputError(f"workers={options.workers} is out of range: use 0 to 256")
-    log_to_stderr()
     run(settings, host=options.host, port=options.port, workers=options.workers)
     return ""

@@ -3,7 +3,9 @@
 api.py       HTTP: checks a request, puts a job into the queue, tells about it
 body.py       JSON and forms with files, checked
 operations.py  what can be asked for: each request as a verb with its arguments
+answers.py   what is answered, and how a job is told as a video
 problems.py  answers that are errors
+document.py  the OpenAPI document
 queue.py     jobs that are never lost, in one SQL table
 database.py  SQLite on one machine, PostgreSQL for several
 worker.py    a process that loads the model once and does jobs, small ones several at once

@@ -6,7 +6,6 @@ inputs are files, then it is a row of the queue, and only then it is answered.
 
 import asyncio
 import base64
-import json
 import secrets
 import shutil
 import tempfile
@@ -29,8 +28,20 @@ from patchworld import __version__
 from patchworld.denoise import Sampling
 from patchworld.model import DEFAULT, read_description
 from patchworld.serve import operations
+from patchworld.serve.answers import (
+    REFUSED,
+    CharacterAnswer,
+    Deleted,
+    ModelCard,
+    ModelList,
+    Video,
+    VideoList,
+    video_of,
+    when_to_ask_again,
+)
 from patchworld.serve.body import BadBody, Parsed, parsed, take_upload
 from patchworld.serve.database import Busy
+from patchworld.serve.document import describe, request_body
 from patchworld.serve.gate import Gate
 from patchworld.serve.operations import (
     OPERATIONS,
@@ -47,14 +58,13 @@ from patchworld.serve.operations import (
 )
 from patchworld.serve.page import page
 from patchworld.serve.play import Player
-from patchworld.serve.problems import ErrorAnswer, Refusal, add_problems
+from patchworld.serve.problems import Refusal, add_problems
 from patchworld.serve.queue import Job, Look, Queue, new_id
 from patchworld.serve.settings import Owner, Settings, owner_of
 from patchworld.serve.store import MASTER, PREVIEW, VARIANTS, Store, copy_file
 from patchworld.verbs import VERBS
 from patchworld.video import Clip, read
 
-POLL_AFTER, POLL_AT_MOST = 500, 3000  # milliseconds
 LOOK_EVERY = 0.3  # seconds between looks of an event stream
 PREFIX = "/v1/videos"
 COMMON_SIZES = ((1280, 720), (720, 1280), (1024, 1024), (1024, 768), (768, 1024), (1792, 768))
@@ -62,83 +72,9 @@ Found = TypeVar("Found", Job, Look)
 _NOTING = threading.Lock()  # what Python keeps of warnings, it keeps for all threads
 
 
-REFUSED: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorAnswer} for status in (400, 401, 403, 404, 409, 413, 429, 503, 507)
-}
-
-
-class VideoError(BaseModel):
-    code: str
-    message: str
-
-
-class Video(BaseModel):
-    """A video, as the official client knows it. The fields from `operation` on are additions."""
-
-    id: str
-    object: Literal["video"] = "video"
-    model: str
-    status: Literal["queued", "in_progress", "completed", "failed"]
-    progress: int = Field(ge=0, le=100)
-    created_at: int
-    completed_at: int | None = None
-    expires_at: int | None = None
-    prompt: str | None = None
-    seconds: str
-    size: str
-    quality: str = "standard"
-    remixed_from_video_id: str | None = None
-    error: VideoError | None = None
-    operation: str = Field(description="What made it: create, remix, edits, extensions, loop, …")
-    seed: int
-    fitted_from: str | None = Field(None, description="The size that was asked for, where the server makes it smaller.")
-    notes: list[str] = Field([], description="What was done to inputs that nobody asked for, such as cropping.")
-    queue_position: int | None = Field(None, description="While it waits: how many are made or wait before it, about.")
-    seconds_left: float | None = Field(None, description="While it is made: how long it takes at the speed so far.")
-
-
-class VideoList(BaseModel):
-    object: Literal["list"] = "list"
-    data: list[Video]
-    first_id: str | None = None
-    last_id: str | None = None
-    has_more: bool
-
-
-class ModelCard(BaseModel):
-    """The model of this server, and how much may be asked of it. The fields from `fps` on are additions."""
-
-    id: str
-    object: Literal["model"] = "model"
-    created: int
-    owned_by: str = "patchworld"
-    fps: float
-    seconds: float = Field(description="The longest video.")
-    steps: int = Field(description="The most steps of the solver.")
-    sizes: dict[str, str] = Field(description="Common sizes, and what each is fitted to.")
-    actions: list[str] = Field(description="What can be done in a world that is played.")
-
-
-class ModelList(BaseModel):
-    object: Literal["list"] = "list"
-    data: list[ModelCard]
-
-
-class Deleted(BaseModel):
-    id: str
-    object: Literal["video.deleted"] = "video.deleted"
-    deleted: bool = True
-
-
 class CharacterBody(Strict):
     name: Annotated[Text, Field(min_length=1, max_length=80)]
     video: Media
-
-
-class CharacterAnswer(BaseModel):
-    id: str
-    name: str
-    created_at: int
 
 
 def make_app(settings: Settings, queue: Queue, store: Store, *, public: bool = False) -> FastAPI:
@@ -157,31 +93,9 @@ def make_app(settings: Settings, queue: Queue, store: Store, *, public: bool = F
     app.include_router(page())
     app.add_api_websocket_route(f"{PREFIX}/play", Player(settings).play)
     add_problems(app)
-    _describe(app, schemas)
+    describe(app, schemas)
     app.add_middleware(Gate, limit=settings.limits.upload, public=public)
     return app
-
-
-def _describe(app: FastAPI, schemas: dict[str, Any]) -> None:
-    """An OpenAPI document that has the bodies too, which FastAPI does not read."""
-    plain = app.openapi
-
-    def document() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            described = plain()
-            described["components"]["schemas"].update(schemas)
-            described["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-            described["security"] = [{"key": []}]
-            for path, operations in described["paths"].items():
-                for operation in operations.values():
-                    if not path.startswith("/v1"):
-                        operation["security"] = []
-                    for status, answer in operation["responses"].items():
-                        if status >= "400" and "content" in answer:  # FastAPI says that of the good answer
-                            answer["content"] = {"application/json": next(iter(answer["content"].values()))}
-        return plain()
-
-    app.openapi = document  # type: ignore[method-assign]
 
 
 def _authorize(settings: Settings) -> Callable[[Request], Awaitable[Owner]]:
@@ -201,8 +115,8 @@ def _videos(settings: Settings, queue: Queue, store: Store, schemas: dict[str, A
 
     def shown(owner: Owner, id: str, response: Response) -> Video:
         look = _there(queue.look(owner.name, id), id)
-        response.headers.update(_poll(look))
-        return _video(look)
+        response.headers.update(when_to_ask_again(look))
+        return video_of(look)
 
     def found(owner: Owner, id: str) -> Job:
         return _there(queue.get(owner.name, id), id)
@@ -289,13 +203,7 @@ def _videos(settings: Settings, queue: Queue, store: Store, schemas: dict[str, A
         return job.id
 
     def post(path: str, model: type[BaseModel], answer: type[BaseModel]) -> Callable[..., Any]:
-        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas.update(schema.pop("$defs", {}))
-        media = json.dumps({"$ref": "#/components/schemas/Media"})
-        file = json.dumps({"type": "string", "format": "binary"})
-        form = _without_null(json.loads(json.dumps(schema).replace(media, f'{{"anyOf": [{file}, {media}]}}')))
-        content = {"application/json": {"schema": schema}, "multipart/form-data": {"schema": form}}
-        extra = {"requestBody": {"required": bool(schema.get("required")), "content": content}}
+        extra = request_body(model, schemas)
         return router.post(path, response_model=answer, response_model_exclude_none=False, openapi_extra=extra)
 
     @router.get("/{video_id}", response_model=Video)  # routes are tried in this order, and this is what most ask for
@@ -306,7 +214,9 @@ def _videos(settings: Settings, queue: Queue, store: Store, schemas: dict[str, A
         except Busy:
             look = await run_in_threadpool(queue.look, owner.name, video_id)
         look = _there(look, video_id)
-        return Response(_video(look).model_dump_json(), media_type="application/json", headers=_poll(look))
+        return Response(
+            video_of(look).model_dump_json(), media_type="application/json", headers=when_to_ask_again(look)
+        )
 
     @post("", CreateBody, Video)
     def create(
@@ -356,7 +266,7 @@ def _videos(settings: Settings, queue: Queue, store: Store, schemas: dict[str, A
             looks, more = _page(queue, owner.name, after, limit, order == "desc", search.casefold().split())
         except KeyError:
             raise Refusal(404, "not_found", "there is no video with the id in after", "after") from None
-        data = [_video(look) for look in looks]
+        data = [video_of(look) for look in looks]
         first, last = (data[0].id, data[-1].id) if data else (None, None)
         return VideoList(data=data, first_id=first, last_id=last, has_more=more)
 
@@ -415,7 +325,7 @@ def _videos(settings: Settings, queue: Queue, store: Store, schemas: dict[str, A
         """`progress` whenever it moves, `preview` with frames of what emerges, then `completed` or `failed`."""
         before, shown = None, 0.0
         while (look := await run_in_threadpool(queue.look, owner.name, video_id)) is not None:
-            job, told = look.job, _video(look)
+            job, told = look.job, video_of(look)
             if job.status == "in_progress":
                 path = store.file(job, PREVIEW)
                 if path.exists() and path.stat().st_mtime > shown:
@@ -500,16 +410,6 @@ def _machine(queue: Queue) -> APIRouter:
     return router
 
 
-def _without_null(schema: Any) -> Any:
-    """A schema without null, which forms cannot say."""
-    if isinstance(schema, list):
-        return [_without_null(part) for part in schema if part != {"type": "null"}]
-    if isinstance(schema, dict):
-        kept = {name: part for name, part in schema.items() if (name, part) != ("default", None)}
-        return {name: _without_null(part) for name, part in kept.items()}
-    return schema
-
-
 def _checked(verb: str, arguments: dict[str, Any], body: Body, settings: Settings) -> dict[str, Any]:
     """What is told and kept about a request whose canvas can be laid out. Raises InputError for others."""
     limits = settings.limits
@@ -546,39 +446,3 @@ def _there(found: Found | None, id: str) -> Found:
     if found is None:
         raise Refusal(404, "not_found", f"there is no video {id}", "video_id")
     return found
-
-
-def _video(look: Look) -> Video:
-    job, asked = look.job, look.job.request
-    done, making = job.status == "completed", job.status == "in_progress" and job.progress and job.started
-    took = max(0.0, look.moment - (job.started or 0))
-    return Video(
-        id=job.id,
-        status=job.status,
-        progress=job.progress,
-        created_at=int(job.created),
-        completed_at=int(job.finished) if done and job.finished else None,
-        expires_at=int(job.expires) if done and job.expires else None,
-        error=VideoError(code=job.error_code, message=job.error_message or "") if job.error_code else None,
-        seed=asked["sampling"]["seed"],
-        queue_position=look.ahead,
-        seconds_left=round(took * (100 - job.progress) / job.progress, 1) if making else None,
-        **{
-            name: asked[name]
-            for name in (
-                "model",
-                "prompt",
-                "seconds",
-                "size",
-                "remixed_from_video_id",
-                "operation",
-                "fitted_from",
-                "notes",
-            )
-        },
-    )
-
-
-def _poll(look: Look) -> dict[str, str]:
-    """When to ask again: later, the more videos are before this one."""
-    return {"openai-poll-after-ms": str(min(POLL_AT_MOST, POLL_AFTER * (1 + (look.ahead or 0))))}

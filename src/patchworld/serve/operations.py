@@ -29,6 +29,11 @@ def _number(value: Any) -> Any:
     return float(value) if isinstance(value, str) and re.fullmatch(r"\d{1,4}(\.\d{1,6})?", value) else value
 
 
+def _whole(value: Any) -> Any:
+    """JSON has one kind of number: 8.0 is whole too."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _no_nul(value: str) -> str:
     if "\0" in value:
         raise ValueError("has a zero byte: leave it out")
@@ -46,7 +51,7 @@ Seconds = Annotated[
         {
             "anyOf": [
                 {"type": "number", "exclusiveMinimum": 0, "maximum": MOST_SECONDS},
-                {"type": "string", "pattern": r"^\d{1,4}(\.\d{1,6})?$"},
+                {"type": "string", "pattern": r"^([1-9]\d{0,2}(\.\d{1,6})?|0?\.0{0,5}[1-9])$"},
             ]
         }
     ),
@@ -90,8 +95,8 @@ class Body(Strict):
     model: Annotated[Text, Field(max_length=200)] = "sora-2"
     prompt: Text = ""
     negative: Text = ""
-    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
-    steps: Annotated[int, Field(ge=1, le=1000)] | None = None
+    seed: Annotated[int, BeforeValidator(_whole), Field(ge=0, lt=2**63)] | None = None
+    steps: Annotated[int, BeforeValidator(_whole), Field(ge=1, le=1000)] | None = None
     guidance: Annotated[float, Field(ge=0, le=100)] = 3.0
 
 

@@ -18,6 +18,7 @@ from patchworld.provenance import signing_key
 from patchworld.serve.api import make_app
 from patchworld.serve.connection import HTTP
 from patchworld.serve.gate import LOCAL
+from patchworld.serve.logs import log_to_stderr
 from patchworld.serve.queue import Queue
 from patchworld.serve.settings import Settings
 from patchworld.serve.store import Store
@@ -83,6 +84,7 @@ def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8000, worker
     check(settings, host)
     signing_key()  # made at the first start, so that its place is known to be good
     queue, store = open_queue(settings), Store(settings.folder)
+    log_to_stderr()
     app = make_app(settings, queue, store, public=host not in LOCAL)
     leaving = threading.Event()
     chores: list[tuple[float, Callable[[], object]]] = [(SWEEP_EVERY, lambda: store.sweep(queue))]

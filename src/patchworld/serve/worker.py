@@ -44,7 +44,7 @@ from patchworld.video.sheet import evenly
 IDLE = 0.05  # seconds between looks at the queue
 PATIENCE = 2 * IDLE  # seconds that a job waits for an idle worker before a busy one takes it along
 MOST_JOBS = 16  # at once
-PREVIEW_EVERY = 0.5  # seconds
+PREVIEW_EVERY = 1.0  # seconds; what is dreamed in less needs none
 SHEET_COLUMNS, SHEET_PIXELS = 8, 256 * 256  # frames of a sprite sheet, and their size
 
 log = logging.getLogger(__name__)
@@ -109,7 +109,7 @@ def work(model: Model, settings: Settings, leaving: threading.Event) -> None:
                 log.error("%s", error)
                 job = None
             if job is None:
-                leaving.wait(IDLE)
+                leaving.wait(PATIENCE if running else IDLE)
             else:
                 running[pool.submit(do, batch, queue, store, job, leaving, settings)] = tokens(
                     job, grid, job.attempts - 1
@@ -195,7 +195,7 @@ def make(batch: Batch[Model], store: Store, job: Job, heart: Heart, settings: Se
     given = job.request["verb"] == "keep"  # what was not dreamed is not marked as if it were
     recipe = None if given else model.recipe(canvas, sampling)
     served = None if recipe is None else {**recipe, "label": settings.label}
-    shown = 0.0
+    shown = time.monotonic()
 
     def on_step(done: int, steps: int, latent: Any) -> None:
         nonlocal shown

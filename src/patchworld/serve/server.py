@@ -28,6 +28,7 @@ from patchworld.serve.worker import open_queue
 SWEEP_EVERY = 60.0  # seconds
 RESTART_AFTER = 1.0  # seconds after the death of a worker; more when it dies again and again
 GOODBYE = 20.0  # seconds that workers have to put their jobs back
+TURN = 0.0005  # seconds that a thread computes while the event loop waits; Python's own 5 ms, times twenty, are felt
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +86,7 @@ def run(settings: Settings, *, host: str = "127.0.0.1", port: int = 8000, worker
     signing_key()  # made at the first start, so that its place is known to be good
     queue, store = open_queue(settings), Store(settings.folder)
     log_to_stderr()
+    sys.setswitchinterval(TURN)
     app = make_app(settings, queue, store, public=host not in LOCAL)
     leaving = threading.Event()
     chores: list[tuple[float, Callable[[], object]]] = [(SWEEP_EVERY, lambda: store.sweep(queue))]

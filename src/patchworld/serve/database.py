@@ -5,14 +5,15 @@ decide meanwhile: SQLite has one writer anyway, PostgreSQL takes a lock.
 """
 
 import re
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
+
+import apsw
 
 from patchworld.errors import InputError, RunError, missing_extra
 
@@ -20,7 +21,6 @@ Rows = list[Mapping[str, Any]]
 Run = Callable[..., Rows]
 """Runs a statement with values by name; the rows that it returns, each a mapping from columns."""
 
-SAFE_WAL = (3, 51, 3)  # SQLite before this may corrupt a database in WAL mode that several processes write
 OTHERS = 60.0  # seconds for which other processes may keep SQLite
 CONNECTIONS = 5  # to PostgreSQL, at most, for each process
 PATIENCE = 10.0  # seconds for which PostgreSQL may not be there
@@ -62,6 +62,12 @@ def open_database(place: str | Path) -> Database:
 
 
 class SQLite:
+    """A file in WAL mode, so that nobody who reads waits for one who writes.
+
+    By apsw, which brings an SQLite of its own: most Pythons have one before 3.51.3, which in that mode may corrupt a
+    database that several processes write.
+    """
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self._local = threading.local()
@@ -72,7 +78,7 @@ class SQLite:
             connection = self.connection(OTHERS if wait else 0.0)
 
             def run(sql: str, **values: Any) -> Rows:
-                return connection.execute(sql, values).fetchall()
+                return cast("Rows", connection.execute(sql, values).fetchall())
 
             connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
             try:
@@ -82,10 +88,10 @@ class SQLite:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
-        except sqlite3.OperationalError as error:
-            if "full" in str(error) or "disk I/O" in str(error):
-                raise RunError(f"the queue cannot be written: {error}; free some space") from error
-            if not wait and "locked" in str(error):
+        except (apsw.FullError, apsw.IOError) as error:
+            raise RunError(f"the queue cannot be written: {error}; free some space") from error
+        except apsw.BusyError as error:
+            if not wait:
                 raise Busy from error
             raise
 
@@ -95,18 +101,21 @@ class SQLite:
     def close(self) -> None:
         """Connections end with their threads."""
 
-    def connection(self, patience: float = OTHERS) -> sqlite3.Connection:
+    def connection(self, patience: float = OTHERS) -> apsw.Connection:
         """That of this thread which waits for others so many seconds."""
-        connections: dict[float, sqlite3.Connection] = self._local.__dict__.setdefault("connections", {})
+        connections: dict[float, apsw.Connection] = self._local.__dict__.setdefault("connections", {})
         if patience not in connections:
-            connection = sqlite3.connect(self.path, timeout=patience, isolation_level=None)
-            connection.row_factory = sqlite3.Row
-            # A journal that is made and deleted for each commit costs ten times as long as one that is overwritten.
-            mode = "WAL" if sqlite3.sqlite_version_info >= SAFE_WAL else "PERSIST"
-            connection.execute(f"PRAGMA journal_mode = {mode}")
+            connection = apsw.Connection(str(self.path))
+            connection.set_busy_timeout(round(1000 * patience))
+            connection.row_trace = _by_name
+            connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connections[patience] = connection
         return connections[patience]
+
+
+def _by_name(cursor: apsw.Cursor, row: tuple[Any, ...]) -> dict[str, Any]:
+    return {column[0]: value for column, value in zip(cursor.get_description(), row, strict=True)}
 
 
 class PostgreSQL:

@@ -130,13 +130,35 @@ def test_things_stay_what_they_are(after: list[str], right: bool) -> None:
     assert motion.judge_stays_itself(clip, told("rests", "red", "blue")).right is right
 
 
-@pytest.mark.parametrize(
-    ("later", "right"),
-    [([box("red", 45, 50, 8), box("blue", 15, 50, 8)], True), ([box("red", 45, 50, 8)], False), (None, False)],
-)
-def test_a_cut_keeps_the_things(later: list[Thing] | None, right: bool) -> None:
-    before = [box("red", 20, 40), box("blue", 44, 40)]
-    assert motion.judge_cut(reading(*[before] * 9, *[later or before] * 8), told("rests", "red", "blue")).right is right
+@pytest.fixture(scope="module")
+def cut() -> tuple[Clip, Scene]:
+    """Two things that rest, seen from another side in the end."""
+    for index in range(1000):
+        scene = sample_scene(11, index, frames=17, size=(64, 64), event="rests")
+        if len(scene.shots) > 1 and len({thing.colour for thing in scene.things}) == 2 and scene.light == "day":
+            return play(scene).clip, scene
+    raise AssertionError("no scene with a cut")
+
+
+def test_a_cut_keeps_the_things_and_may_fade(cut: tuple[Clip, Scene]) -> None:
+    clip, scene = cut
+    start = scene.shots[1].start
+    assert motion.judge_cut(read(clip), scene).right
+    fading = clip.frames.astype(float)
+    fading[start - 1], fading[start] = (
+        0.7 * fading[start - 2] + 0.3 * fading[start + 1],
+        fading[start + 1] * 0.6 + fading[start - 2] * 0.4,
+    )
+    assert motion.judge_cut(read(replace(clip, frames=fading.round().astype(np.uint8))), scene).right
+
+
+def test_a_clip_without_a_cut_or_with_other_things_after_it_is_wrong(cut: tuple[Clip, Scene]) -> None:
+    clip, scene = cut
+    start = scene.shots[1].start
+    still = replace(clip, frames=np.repeat(clip.frames[:1], 17, axis=0))
+    assert motion.judge_cut(read(still), scene).seen == "no cut"
+    swapped = np.concatenate([clip.frames[:start], clip.frames[start:, :, :, [1, 2, 0]]])  # other colours
+    assert not motion.judge_cut(read(replace(clip, frames=swapped)), scene).right
 
 
 @pytest.fixture(scope="module")

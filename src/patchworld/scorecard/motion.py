@@ -20,8 +20,8 @@ from patchworld.scorecard.things import all_colours
 WITHIN = 0.25  # of the true gravity that a fitted one may be off in one clip
 CONTACT = 0.07  # of the shorter side: how near two things are that touch, one frame of motion included
 MOVED = 0.035  # of the shorter side: what is no longer where it was
-SLIGHT = 12.0  # of 255: a change of brightness that counts as whole
-CUT = 2.5  # how many times more changes at a cut than between other frames
+CUT = 1.9  # how many times more changes at a cut than elsewhere
+NEAR = 3  # frames around a cut: one that fades over fewer is a cut
 LASTING = 0.8  # share of the frames in which a thing that is there is seen, others passing in front of it
 
 
@@ -234,15 +234,23 @@ def judge_stays_itself(reading: Reading, scene: Scene) -> Answer:
 
 def judge_cut(reading: Reading, scene: Scene) -> Answer:
     """There is one cut, and the things after it have the colours of those before."""
-    pictures = reading.clip.frames.astype(np.float32)
-    # What moves changes few pixels much; a cut changes most of them.
-    change = np.minimum(np.abs(np.diff(pictures, axis=0)), SLIGHT).mean((1, 2, 3))
-    cut = int(change.argmax()) + 1
-    if change[cut - 1] < CUT * np.sort(change)[-2] or not 1 < cut < len(pictures) - 1:
-        return Answer(False, "a cut to the same things", "no cut")
-    before, after = (reading.colours(part) for part in (range(cut), range(cut, len(pictures))))
-    seen = f"{joined(before)} before, {joined(after)} after"
-    return Answer(before == after and bool(before), "a cut to the same things", seen)
+    wanted, pictures = "a cut to the same things", reading.clip.frames.astype(np.float32)
+    num = len(pictures)
+    # What moves changes few pixels; a cut changes most of them, and for longer than a frame.
+    times = range(NEAR, num - NEAR + 1)
+    change = np.array([_changed(pictures[t - NEAR : t].mean(0), pictures[t : t + NEAR].mean(0)) for t in times])
+    peak = int(change.argmax())
+    others = np.delete(change, range(max(0, peak - NEAR), min(peak + NEAR + 1, len(change))))
+    if change[peak] < CUT * max(others.max(initial=0), 1.0):
+        return Answer(False, wanted, "no cut")
+    cut = times[peak]
+    before, after = (reading.colours(part) for part in (range(cut - NEAR + 1), range(cut + NEAR - 1, num)))
+    return Answer(before == after and bool(before), wanted, f"{joined(before)} before, {joined(after)} after")
+
+
+def _changed(one: np.ndarray, other: np.ndarray) -> float:
+    """By how much, of 255, two fifths of the pixels differ at least."""
+    return float(np.quantile(np.abs(one - other).max(-1), 0.6))
 
 
 def judge_rest(reading: Reading, scene: Scene) -> Answer:

@@ -1,12 +1,13 @@
 """How the shipped model was made. Run from the root of the repository: python recipes/playroom.py OUT [PHOTOGRAPHS]
 
-    render          6,000 clips of the playroom, 11,650 pictures of it, 4,881 clips of what is rare otherwise,
+    render          6,000 clips of the playroom, 11,650 pictures of it, 8,381 clips of what is rare otherwise,
                     2,500 clips of photographs and patterns; two processes
     autoencoder     matrices in closed form, then 28 minutes of the decoder's residual
     transformer     98 minutes, flow, preset `small`: single pictures, then clips of up to 80 tokens, then all
     further         8 minutes of pictures, then 88 of pictures and clips together, the larger ones from minute 37
     rarer           59 minutes more, then 58 with pushes, cameras and portraits; the text encoder stays as it is
-    mend            18 minutes of the decoder, on what the transformer dreams
+    again           93 minutes with more pushes and cameras
+    mend            43 minutes of the decoder, on what the transformer dreams, beside other programs
 
 Measured on one core each, of about 205 GFLOP/s in bfloat16 matrix products; what came of it is in docs/model.md. Every
 step continues where it was stopped when the same command is run again. OUT/mended/model is the model.
@@ -21,6 +22,7 @@ from patchworld.cli import main
 
 RARE = ("is pushed", "rolls behind a wall", "hits", "bites a pie", "blows out a candle", "knocks over a tower")
 ROLLS = ("rolls to the left", "rolls to the right")
+FOLDERS = ("playroom", "still", "events", "pushes", "views", "portraits", "still2")
 CAMERAS = ("orbits left", "orbits right", "moves in", "moves out", "pans left", "pans right")
 
 
@@ -41,14 +43,16 @@ def render(out: Path, photographs: str | None) -> None:
     run(*playroom, "--clips", "2281", "--out", str(out / "events"), "--seed", "5", "--mix", *sizes, *events)
     views = [word for event in ("rests", *ROLLS) for word in ("--event", event)]
     views += [word for camera in CAMERAS for word in ("--camera", camera)]
-    sizes = ["64x64x17=0.55", "112x64x17=0.15", "64x112x17=0.2", "64x64x33=0.1"]
+    wide = ["64x64x17=0.55", "112x64x17=0.15", "64x112x17=0.2", "64x64x33=0.1"]
     pushed = ["--event", "is pushed"]
-    run(*playroom, "--clips", "1000", "--out", str(out / "pushes"), "--seed", "6", "--mix", *sizes, *pushed)
-    run(*playroom, "--clips", "1000", "--out", str(out / "views"), "--seed", "7", "--mix", *sizes, *views)
+    run(*playroom, "--clips", "1000", "--out", str(out / "pushes"), "--seed", "6", "--mix", *wide, *pushed)
+    run(*playroom, "--clips", "1000", "--out", str(out / "views"), "--seed", "7", "--mix", *wide, *views)
     sizes = ["64x64x1=0.3", "112x64x1=0.25", "64x112x1=0.35", "96x96x1=0.1"]
     run(*playroom, "--clips", "4000", "--out", str(out / "still2"), "--seed", "8", "--mix", *sizes)
     run(*playroom, "--clips", "600", "--out", str(out / "portraits"), "--seed", "9", "--mix", "64x112x17=1")
     given = ["--photos", photographs] if photographs else []
+    run(*playroom, "--clips", "2000", "--out", str(out / "views2"), "--seed", "17", "--mix", *wide, *views)
+    run(*playroom, "--clips", "1500", "--out", str(out / "pushes2"), "--seed", "16", "--mix", *wide, *pushed)
     run("data", "pictures", "--clips", "2500", "--out", str(out / "pictures"), "--workers", "2", "--seed", "1", *given)
 
 
@@ -88,9 +92,7 @@ def further(out: Path) -> None:
 def rarer(out: Path) -> None:
     """What was seldom right is seen more often; pictures twice an epoch, a third of the tokens."""
     train = ["train", "transformer", "--tokens", "1792", "--parts", "2", "--freeze", "text"]
-    folders = {
-        name: str(out / name) for name in ("playroom", "still", "events", "pushes", "views", "portraits", "still2")
-    }
+    folders = {name: str(out / name) for name in FOLDERS}
     begun = ["--weights", str(out / "further" / "model"), "--out", str(out / "more"), "--lr", "8e-4"]
     data = [folders[name] for name in ("playroom", "still", "events")]
     run(*train, *begun, "--data", *data, "--minutes", "59", "--stages", "0.9:tokens=80,1")
@@ -98,11 +100,21 @@ def rarer(out: Path) -> None:
     run(*train, *begun, "--data", *folders.values(), folders["still"], folders["still2"], "--minutes", "58")
 
 
+def again(out: Path) -> None:
+    """Three times as many cameras, two and a half times as many pushes."""
+    train = ["train", "transformer", "--tokens", "1792", "--parts", "2", "--freeze", "text"]
+    data = [str(out / name) for name in (*FOLDERS, "views2", "pushes2", "still", "still2")]
+    begun = ["--weights", str(out / "rarer" / "model"), "--out", str(out / "again"), "--lr", "8e-4"]
+    run(*train, *begun, "--data", *data, "--minutes", "93")
+
+
 def mend(out: Path) -> None:
-    """Faults of dreams are mended where pixels are made."""
-    data = [str(out / name) for name in ("playroom", "still", "pictures")]
-    begun = ["--mend", str(out / "rarer" / "model"), "--out", str(out / "mended"), "--lr", "1e-3"]
-    run("train", "autoencoder", *begun, "--data", *data, "--minutes", "18")
+    """Faults of dreams are mended where pixels are made; in the end half of the crops are pictures."""
+    begun = "again"
+    for name, data, minutes in (("mending", "playroom", "30"), ("mended", "events", "13")):
+        both = ["--mend", str(out / begun / "model"), "--data", str(out / data), str(out / "pictures")]
+        run("train", "autoencoder", *both, "--out", str(out / name), "--lr", "1e-3", "--minutes", minutes)
+        begun = name
 
 
 if __name__ == "__main__":
@@ -114,4 +126,5 @@ if __name__ == "__main__":
     transformer(folder)
     further(folder)
     rarer(folder)
+    again(folder)
     mend(folder)

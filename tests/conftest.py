@@ -32,7 +32,9 @@ def tiny_model() -> Model:
     tokenizer = train_tokenizer(["a red ball rolls to the left", "一个红色的球"], 300)
     text_encoder = BuiltinTextEncoder(TextConfig(vocab_size=tokenizer.vocab_size, **TINY_TEXT), tokenizer)
     denoiser = DiffusionTransformer(
-        TransformerConfig(latent_channels=4, num_outputs=16, linear_guess=True, text_width=24, **PRESETS["tiny"])
+        TransformerConfig(
+            latent_channels=4, num_outputs=16, linear_guess=True, recall=8, text_width=24, **PRESETS["tiny"]
+        )
     )
     model = Model(Autoencoder(TINY_AUTOENCODER), denoiser, text_encoder, RectifiedFlow())
     for part in (model.autoencoder, denoiser):

@@ -102,12 +102,14 @@ def test_on_a_circle_the_first_frames_come_again_after_the_last():
     assert canvas.joins() == [0, 2]
 
 
-def test_actions_of_a_block_are_shares_and_unknown_ones_are_refused():
-    assert action_row(["jump", "", "left", "left"], ["jump", "left"]).tolist() == [0.25, 0.5]
+def test_actions_of_a_block_are_told_frame_by_frame_and_unknown_ones_are_refused():
+    assert action_row(["jump", "", "left", "left"], ["jump", "left"], 4).tolist() == [1, 0, 0, 0, 0, 0, 1, 1]
+    assert action_row(["left", "jump"], ["jump", "left"], 4).tolist() == [0, 1, 0, 0, 1, 0, 0, 0]
+    assert action_row(["left"], ["jump", "left"], 4, first=True).tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
     with pytest.raises(InputError, match="unknown action 'fly': this model knows jump, left"):
-        action_row(["fly"], ["jump", "left"])
+        action_row(["fly"], ["jump", "left"], 4)
     with pytest.raises(InputError, match="trained without actions"):
-        action_row(["fly"], [])
+        action_row(["fly"], [], 4)
 
 
 @pytest.mark.parametrize(

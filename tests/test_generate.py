@@ -111,6 +111,29 @@ def test_detail_stays_where_nothing_changes_and_fades_with_what_does():
     )
 
 
+@pytest.mark.parametrize(
+    ("places", "frames"), [((0,), 17), ((13,), 17), ((0, 13), 17), ((0,), 16)], ids=["after", "before", "both", "loop"]
+)
+def test_texture_that_no_latent_holds_is_put_back_beside_given_frames(tiny_model, monkeypatch, places, frames):
+    """A decoder that shows grey, whatever it is given, and a texture that stands still: 4 frames of all at each place.
+
+    What is dreamed after given frames has all of it; towards given frames it comes within 16 frames.
+    """
+    monkeypatch.setattr(
+        "patchworld.generate.decode_latents",
+        lambda autoencoder, latents, size: (np.full((32, 32, 3), 128, np.uint8) for each in latents for _ in range(17)),
+    )
+    texture = np.random.default_rng(0).integers(28, 228, (1, 32, 32, 3), dtype=np.uint8)
+    given = Clip(texture.repeat(4, 0), 8)
+    conditions = tuple(Condition(given, start=place) for place in places)
+    canvas = Canvas("", frames, (32, 32), conditions=conditions, circular=frames == 16)
+    made = generate(tiny_model, canvas, QUICK).frames
+    for number in range(frames):
+        share = 1.0 if 0 in places or number >= 13 else (number + 1) / 14
+        expected = 128 + share * (texture[0].astype(float) - 128)
+        assert np.abs(made[number] - expected).max() <= 1
+
+
 def test_streaming_gives_the_frames_of_the_whole(tiny_model):
     canvas = Canvas("a red ball", 30, (32, 32))
     streamed = list(stream(tiny_model, canvas, SHORT))

@@ -255,15 +255,21 @@ def token_strength(strength: np.ndarray, shape: Iterable[int], grid: Grid) -> np
     return reduce(most, "f (h p) (w q) -> f h w", "min", p=grid.space, q=grid.space)
 
 
-def action_row(names: Sequence[str], known: Sequence[str]) -> Tensor:
-    """How much of one block each action fills, (actions,); "" says nothing. Raises InputError for unknown ones."""
-    row = torch.zeros(len(known))
-    for name in filter(None, names):
+def action_row(names: Sequence[str], known: Sequence[str], frames: int, *, first: bool = False) -> Tensor:
+    """Whether each of the `known` actions is done in each of the `frames` of a block, (actions * frames,).
+
+    `names` are those of its frames, "" and missing ones say nothing. The `first` frame of a video stands for a whole
+    block, and so does what is done in it. Raises InputError for unknown actions.
+    """
+    row = torch.zeros(len(known), frames)
+    for frame, name in enumerate(names):
+        if not name:
+            continue
         if name not in known:
             remedy = f"this model knows {', '.join(known)}" if known else "this model was trained without actions"
             raise InputError(f"unknown action '{name}': {remedy}")
-        row[list(known).index(name)] += 1 / len(names)
-    return row
+        row[list(known).index(name), slice(None) if first else frame] = 1
+    return row.flatten()
 
 
 def _check(condition: Condition, shape: Shape) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from patchworld.canvas import Block, Canvas, action_row
 from patchworld.diffusion import NoiseProcess, Predict, PredictBoth, addressed_noise, check_seed, guided
+from patchworld.dit import recall
 from patchworld.errors import InputError, RunError
 from patchworld.patches import Pack, PatchGrid, patchify, positions, unpatchify
 from patchworld.plan import Stretch, Window
@@ -92,6 +93,7 @@ class Sampling:
 
 
 GUIDED = 0.6  # of the highest noise level: below it guidance adds no sense, only borders of patches (docs/log.md)
+BESIDE_GIVEN = 0.25  # part of the guidance where frames are given whole: all of it brightens what is beside them
 WRAP = 2  # token frames by which a circle of time is continued on either side
 
 OnStep = Callable[[int, int, Tensor], None]
@@ -101,9 +103,15 @@ of the window at work."""
 
 def predict(predictor: Predictor, pack: Pack, level: Tensor, text: TextTokens, actions: Tensor | None = None) -> Tensor:
     """What the noise process asks for, for every token of a pack: see `dit.DiffusionTransformer.forward`."""
+    process, noisy = predictor.process, pack.tokens
     output = predictor.denoiser(pack, level, text.features, text.lengths, actions)
-    variance = predictor.denoiser.token_variance
-    return output if variance is None else predictor.process.from_guess(output, pack.tokens, level, variance)
+    prediction, address = output.tensor_split([process.num_outputs(noisy.shape[1])], dim=1)
+    if (variance := predictor.denoiser.token_variance) is not None:
+        prediction = process.from_guess(prediction, noisy, level, variance)
+    if not address.shape[1]:
+        return prediction
+    clean = process.clean_estimate(prediction, noisy, level)
+    return process.corrected(prediction, recall(clean, address, pack, level) - clean, level)
 
 
 class Dreamer:
@@ -143,9 +151,12 @@ class Dreamer:
             if self.on_step is not None:
                 self.on_step(self.done - steps + done, self.total, unpatchify(clean, shape, world.patch))
 
+        guidance = sampling.guidance
+        if (cap.view(shape.frames, -1) == 0).all(1).any():
+            guidance = 1 + BESIDE_GIVEN * (guidance - 1)
         predictors = self._predictors(shape, stretch, window)
         clean = world.process.sample(
-            guided(*predictors, sampling.guidance, world.process.guide, (GUIDED * float(cap.max()), 1.0)),
+            guided(*predictors, guidance, world.process.guide, (GUIDED * float(cap.max()), 1.0)),
             world.process.corrupt(given, noise(0), cap),
             cap,
             num_steps=sampling.steps,
@@ -208,9 +219,11 @@ class Dreamer:
         return conditional, both
 
     def _actions(self, last: list[int], number: Tensor) -> Tensor:
-        """(token frames, actions) what is done in those that end with the frames `last`."""
-        step = self.grid.time
-        rows = [action_row(self._names[max(0, frame - step + 1) : frame + 1], self.world.actions) for frame in last]
+        """What is done in the token frames that end with the frames `last`, a row each: see action_row."""
+        step, rows = self.grid.time, []
+        for frame in last:
+            names = self._names[max(0, frame - step + 1) : frame + 1]
+            rows.append(action_row(names, self.world.actions, step, first=frame == 0))
         return torch.stack(rows)[number]
 
     def _text(self, prompt: str) -> TextTokens:

@@ -8,13 +8,15 @@ on as latents, since a round trip through pixels shifts colours; what was given 
 """
 
 import os
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from patchworld.anchor import Anchor, put_back
 from patchworld.canvas import Block, Canvas, each_voxel, lay_out, paint
 from patchworld.denoise import Dreamer, OnStep, Sampling, World, predict
 from patchworld.errors import InputError, RunError
@@ -28,6 +30,7 @@ __all__ = ["OnStep", "Sampling", "World", "generate", "predict", "stream"]
 
 BYTES_PER_PIXEL = 50  # of memory, for one pixel of a window while it is dreamed; measured with the preset small
 DETAIL_FADES = 0.6  # measured: docs/log.md
+FRAMES_TO_ANCHOR = 16
 
 
 def generate(world: World, canvas: Canvas, sampling: Sampling | None = None, on_step: OnStep | None = None) -> Clip:
@@ -58,7 +61,7 @@ def stream(
             latents, skipped = _turned(latents, world.autoencoder.reach, world.autoencoder.grid)
         done = stretch.first
         frames = decode_latents(world.autoencoder, latents, canvas.size)
-        for frame in islice(frames, skipped, skipped + stretch.last - stretch.first):
+        for frame in _anchored(canvas, stretch, frames, skipped):
             pixels, strength = paint(canvas, done, done + 1)
             yield np.where(strength[0, ..., None] == 1, pixels[0], frame)  # what is given is put back as it was
             done += 1
@@ -66,6 +69,35 @@ def stream(
             return
     for number in range(done, canvas.frames):
         yield paint(canvas, number, number + 1)[0][0]
+
+
+def _anchored(canvas: Canvas, stretch: Stretch, frames: Iterator[np.ndarray], skipped: int) -> Iterator[np.ndarray]:
+    """The dreamed ones of the decoded frames of a stretch, with what the given ones beside them have lost.
+
+    It begins at the last given frame before them and stays as long as nothing changes. Towards the first one after
+    them it turns to that one within FRAMES_TO_ANCHOR, which wait until it is decoded.
+    """
+    before = deque(islice(frames, skipped), maxlen=1)
+    length = stretch.last - stretch.first
+    begin = _anchor(canvas, stretch.first - 1, before)
+    waiting = min(length, FRAMES_TO_ANCHOR) if stretch.stop > stretch.last else 0
+    for frame in islice(frames, length - waiting):
+        yield put_back(frame, begin.lost(frame)) if begin else frame
+    last = list(islice(frames, waiting))
+    end = _anchor(canvas, stretch.last, islice(frames, 1))
+    for number, frame in enumerate(last, start=1):
+        turned = number / (waiting + 1) if end else 0
+        lost = [share * a.lost(frame) for a, share in ((begin, 1 - turned), (end, turned)) if a]
+        yield put_back(frame, np.sum(lost, axis=0)) if lost else frame
+
+
+def _anchor(canvas: Canvas, number: int, decoded: Iterable[np.ndarray]) -> Anchor | None:
+    """The frame of this number, if it is given whole and decoded."""
+    number = number % canvas.frames if canvas.circular else number
+    for frame in decoded:
+        if 0 <= number < canvas.frames and canvas.given()[number]:
+            return Anchor(paint(canvas, number, number + 1)[0][0], frame)
+    return None
 
 
 def _plan(canvas: Canvas, sampling: Sampling, grid: Grid) -> list[tuple[Stretch, list[Window]]]:

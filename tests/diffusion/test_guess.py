@@ -36,6 +36,17 @@ def test_given_tokens_stay_finite(process):
     assert process.from_guess(output, noisy, torch.zeros(2), torch.tensor([1.0, 0.0, 1e-12])).isfinite().all()
 
 
+@pytest.mark.parametrize("process", [RectifiedFlow(), DDPM(clean_limit=None)], ids=["flow", "ddpm"])
+def test_a_corrected_prediction_points_to_where_it_should(process):
+    torch.manual_seed(0)
+    prediction, noisy, change = torch.randn(4, process.num_outputs(3)), torch.randn(4, 3), torch.randn(4, 3)
+    level = torch.tensor([0.1, 0.4, 0.7, 0.9])
+    corrected = process.corrected(prediction, change, level)
+    before, after = (process.clean_estimate(one, noisy, level) for one in (prediction, corrected))
+    assert torch.allclose(after - before, change, atol=1e-4)
+    assert torch.equal(corrected[:, 3:], prediction[:, 3:])
+
+
 def test_the_covariance_is_left_alone():
     output = torch.randn(4, 6)
     prediction = DDPM().from_guess(output, torch.randn(4, 3), torch.full((4,), 0.5), VARIANCE)

@@ -44,7 +44,9 @@ def words():
 
 
 def deeds():
-    return torch.rand(sum(shape.frames for shape in SHAPES), 2, generator=torch.Generator().manual_seed(3))
+    return torch.rand(
+        sum(shape.frames for shape in SHAPES), CONFIG.num_deeds, generator=torch.Generator().manual_seed(3)
+    )
 
 
 def frame_levels(packed):

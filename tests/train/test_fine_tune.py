@@ -102,15 +102,15 @@ def test_new_actions_say_nothing_at_first_and_known_ones_what_they_said(weights,
     torch.nn.init.normal_(denoiser.embed_action.weight)
     wider = with_actions(denoiser, ("jump", "fall", "none"))
     assert wider.config.actions == ("push", "fall", "jump", "none")
-    assert torch.equal(wider.embed_action.weight[:, :2], denoiser.embed_action.weight)
-    assert not wider.embed_action.weight[:, 2:].any()
+    assert torch.equal(wider.embed_action.weight[:, :8], denoiser.embed_action.weight)
+    assert not wider.embed_action.weight[:, 8:].any()
     assert with_actions(denoiser, ("fall",)) is denoiser
     for name, tensor in denoiser.state_dict().items():
         assert name == "embed_action.weight" or torch.equal(wider.state_dict()[name], tensor)
     task = TransformerTask(samples, load_to_learn(weights, ("jump", "none")), 0, 8)
     assert [row.tolist() for row in {tuple(r.flatten().tolist()): r for r in drawn_actions(task)}.values()] == [
-        [[1, 0], [0.5, 0.5]],
-        [[0, 0], [0, 0]],
+        [[1, 1, 1, 1, 0, 0, 0, 0], [1, 0, 0, 0, 0, 1, 0, 0]],
+        [[0] * 8] * 2,
     ]
 
 

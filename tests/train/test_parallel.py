@@ -60,7 +60,8 @@ def alike(folder, other):
         [row[0] for row in ours] == [row[0] for row in theirs]
         and [row[1] for row in ours] == pytest.approx([row[1] for row in theirs], rel=1e-6)
         and [row[2] for row in ours] == pytest.approx([row[2] for row in theirs], rel=1e-4)
-        and all(torch.allclose(a[key], b[key], rtol=1e-3, atol=1e-5) for a, b in weights for key in b)
+        # Where gradients cancel, AdamW moves by what rounding has left of them.
+        and all(torch.allclose(a[key], b[key], rtol=1e-3, atol=5e-5) for a, b in weights for key in b)
     )
 
 

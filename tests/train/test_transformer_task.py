@@ -84,13 +84,14 @@ def test_a_batch_is_a_function_of_seed_and_pack(make_task):
     assert not torch.equal(first.loss(7).value, first.loss(8).value)
 
 
-def test_actions_fill_the_latent_frames_they_happen_in(make_task):
+def test_actions_are_told_frame_by_frame(make_task):
     task = make_task()
     names = task.denoiser.config.actions
     assert names == ("none", "push")
     rows = [task._actions(task.samples[0], generator(0, number)) for number in range(20)]
     said = next(row for row in rows if row.any())
-    assert said.tolist() == [[1, 0], [0, 1], [0, 1], [0, 1], [0, 1]]
+    nothing, push = [1] * 4 + [0] * 4, [0] * 4 + [1] * 4
+    assert said.tolist() == [nothing, push, push, push, push]
     assert any(not row.any() for row in rows)  # actions are left out now and then
 
 

@@ -134,6 +134,12 @@ class DDPM:
         eps = prediction.float()[:, : noisy.shape[1]]
         return self._clean(eps, noisy.float(), self._alpha_bar(level), self.clean_limit)
 
+    def corrected(self, prediction: Tensor, change: Tensor, level: Tensor) -> Tensor:
+        """eps - sqrt(abar / (1 - abar)) change, (n, 2 p); the learned covariance as it is."""
+        abar = _like(self._alpha_bar(level), change)
+        eps, spread = prediction.float().chunk(2, dim=1)
+        return torch.cat([eps - (abar / (1 - abar).clamp(min=1e-6)).sqrt() * change, spread], dim=1)
+
     def guide(self, conditional: Tensor, unconditional: Tensor, scale: float) -> Tensor:
         """eps by guidance, v as the prompt says: a variance is no direction to go further in."""
         eps, v = conditional.float().chunk(2, dim=1)

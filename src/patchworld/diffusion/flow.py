@@ -18,6 +18,7 @@ from patchworld.diffusion.solvers import VELOCITY_SOLVERS
 from patchworld.errors import InputError
 
 Level = TypeVar("Level", float, Tensor)
+FAINTEST = 1e-3  # levels below it count as this one where something is divided by them
 
 
 def shift_level(level: Level, shift: float) -> Level:
@@ -89,6 +90,10 @@ class RectifiedFlow:
     def clean_estimate(self, prediction: Tensor, noisy: Tensor, level: Tensor) -> Tensor:
         """x_t - t v, (n, p): the other end of the line."""
         return noisy.float() - level.float()[:, None] * prediction.float()
+
+    def corrected(self, prediction: Tensor, change: Tensor, level: Tensor) -> Tensor:
+        """v - change / t, (n, p)."""
+        return prediction.float() - change / level.float().clamp(min=FAINTEST)[:, None]
 
     def guide(self, conditional: Tensor, unconditional: Tensor, scale: float) -> Tensor:
         """unconditional + scale (conditional - unconditional) (Ho and Salimans 2022, 2207.12598, section 3.2)."""

@@ -61,6 +61,9 @@ class NoiseProcess(Protocol):
     def clean_estimate(self, prediction: Tensor, noisy: Tensor, level: Tensor) -> Tensor:
         """The clean tokens (n, p) that the `prediction` points to; good enough for previews at any level."""
 
+    def corrected(self, prediction: Tensor, change: Tensor, level: Tensor) -> Tensor:
+        """The prediction whose clean estimate is that of `prediction` and `change` (n, p)."""
+
     def guide(self, conditional: Tensor, unconditional: Tensor, scale: float) -> Tensor:
         """Classifier-free guidance: the prediction pushed away from the unconditional one by `scale`."""
 

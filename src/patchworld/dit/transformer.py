@@ -8,7 +8,7 @@ token, so that one model serves every mixture of given and dreamed spacetime.
 import math
 
 import torch
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
@@ -35,9 +35,11 @@ class TransformerConfig(BaseModel):
     depth: PositiveInt = 8
     head_width: PositiveInt = 128  # measured: a tenth faster than 64 at equal width on a CPU
     text_width: PositiveInt = 256
-    actions: tuple[str, ...] = ()  # names of the actions the model understands, one hot each
+    actions: tuple[str, ...] = ()  # names of the actions the model understands
+    token_frames: PositiveInt = 4  # pixel frames that a token stands for, each with an action of its own
     attention: Pattern = "full"  # see windows.windows_of
     window: tuple[PositiveInt, PositiveInt, PositiveInt] = (5, 8, 8)  # tokens; the box of attention="window"
+    recall: NonNegativeInt = 0  # width of the queries and keys of `recall.recall`; 0: there is none
 
     @property
     def grid(self) -> PatchGrid:
@@ -48,6 +50,11 @@ class TransformerConfig(BaseModel):
     def num_inputs(self) -> int:
         """Values of one token."""
         return self.grid.num_values(self.latent_channels)
+
+    @property
+    def num_deeds(self) -> int:
+        """Values that say what is done during one token: see canvas.action_row."""
+        return len(self.actions) * self.token_frames
 
 
 class HeadNorm(nn.Module):
@@ -131,11 +138,12 @@ class DiffusionTransformer(nn.Module):
         self.embed_tokens = nn.Linear(config.num_inputs, width)
         self.embed_level = nn.Sequential(nn.Linear(LEVEL_FREQUENCIES * 2, width), nn.SiLU(), nn.Linear(width, width))
         self.embed_prompt = nn.Linear(config.text_width, width)
-        self.embed_action = nn.Linear(len(config.actions), width, bias=False) if config.actions else None
+        self.embed_action = nn.Linear(config.num_deeds, width, bias=False) if config.actions else None
         self.modulation = nn.Linear(width, 6 * width)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.final_modulation = nn.Linear(width, 2 * width)
         self.final = nn.Linear(width, config.num_outputs)
+        self.address = nn.Linear(width, 2 * config.recall, bias=False) if config.recall else None
         self.init_weights()
 
     def init_weights(self) -> None:
@@ -149,17 +157,19 @@ class DiffusionTransformer(nn.Module):
             nn.init.zeros_(layer.weight)
         if self.embed_action is not None:
             nn.init.zeros_(self.embed_action.weight)
+        if self.address is not None:  # keys at zero: each token begins with its own estimate
+            nn.init.zeros_(self.address.weight[self.config.recall :])
 
     def forward(
         self, pack: Pack, level: Tensor, text: Tensor, text_lengths: tuple[int, ...], actions: Tensor | None = None
     ) -> Tensor:
-        """Predictions (n, num_outputs), float32.
+        """Predictions (n, num_outputs), float32; beside them, (n, 2 recall), where its tokens look for each other.
 
         pack            noisy tokens (n, p) with their places
         level           (n,) noise level of each token, 1 = pure noise, 0 = clean
         text            (m, text width) the encoded prompts of all clips, one after the other
         text_lengths    words of each clip's prompt
-        actions         (latent frames, actions) what happens in each latent frame of the pack; None says nothing
+        actions         (token frames, num_deeds) what is done in each token frame of the pack; None says nothing
         about it
         """
         runs = find_runs(pack, level)
@@ -167,7 +177,7 @@ class DiffusionTransformer(nn.Module):
         clip = pack.frame_clips.to(runs.frames.device)[runs.frames]  # (r,)
         condition = self.embed_level(level_features(runs.levels)) + self.embed_prompt(prompts)[clip]  # (r, d)
         if actions is not None and self.embed_action is not None:
-            condition = condition + self.embed_action(actions)[runs.frames]
+            condition = condition + self.embed_action(actions * LOUD)[runs.frames]
         condition = F.silu(condition)
         shared = self.modulation(condition)  # (r, 6 d)
         x = self.embed_tokens(pack.tokens)  # (n, d)
@@ -183,10 +193,14 @@ class DiffusionTransformer(nn.Module):
             else:
                 x = block(*inputs)
         shift, scale = self.final_modulation(condition).to(x.dtype).chunk(2, dim=1)
-        return self.final(runs.apply(modulate, F.layer_norm(x, x.shape[-1:]), shift, scale)).float()
+        x = runs.apply(modulate, F.layer_norm(x, x.shape[-1:]), shift, scale)
+        return self.final(x).float() if self.address is None else torch.cat([self.final(x), self.address(x)], 1).float()
 
 
 LEVEL_FREQUENCIES = 64
+# AdamW moves all weights by the same amount. One number that is seldom more than zero has to be as loud as the many of
+# a prompt, or it is not heard for hours.
+LOUD = 10.0
 
 
 def level_features(level: Tensor) -> Tensor:

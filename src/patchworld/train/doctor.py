@@ -27,7 +27,7 @@ from patchworld.text import BuiltinTextEncoder, TextConfig, train_tokenizer
 from patchworld.train.config import TrainConfig
 from patchworld.train.loop import Loss, matmul_peak, resident_bytes, train
 from patchworld.train.optimizer import is_hidden_matrix
-from patchworld.train.transformer import MOST_CHANNELS, PACKS_PER_STEP, VOCABULARY, TransformerTask
+from patchworld.train.transformer import MOST_CHANNELS, NEW, PACKS_PER_STEP, VOCABULARY, TransformerTask
 from patchworld.vae.autoencoder import SPACE, TIME
 
 # Numbers that a block keeps for each token, in widths: inputs and outputs of two norms (4) and their modulation (2);
@@ -103,7 +103,7 @@ def activation_bytes(plan: Plan) -> float:
         block += config.width // config.head_width * (plan.clip_tokens + plan.words)
     remembered = min(plan.recompute, config.depth)
     whole = config.depth - remembered + (remembered > 0)  # one at a time is computed again
-    ends = 5 * config.width + 2 * config.num_inputs + 4 * config.num_outputs
+    ends = 5 * config.width + 2 * config.num_inputs + 4 * (config.num_outputs + 2 * config.recall)
     return number * plan.pack_tokens * (whole * block + remembered * config.width + ends)
 
 
@@ -158,7 +158,7 @@ def plan_of_preset(
     process = DDPM() if ddpm else RectifiedFlow()
     inputs = TransformerConfig(latent_channels=MOST_CHANNELS).num_inputs
     sizes = TransformerConfig(
-        latent_channels=MOST_CHANNELS, linear_guess=True, num_outputs=process.num_outputs(inputs), **PRESETS[preset]
+        latent_channels=MOST_CHANNELS, num_outputs=process.num_outputs(inputs), **NEW, **PRESETS[preset]
     )
     frames, width, height = clip
     volume = Shape(frames, height, width).divided(Grid(TIME, SPACE)).divided(sizes.grid).volume

@@ -1,13 +1,14 @@
 """Training the transformer, with its text encoder, on packs of encoded clips."""
 
-import itertools
 import time
 from dataclasses import dataclass, replace
+from itertools import chain, cycle, islice
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from patchworld.canvas import action_row
 from patchworld.data import LatentSample
 from patchworld.diffusion import DDPM, RectifiedFlow
 from patchworld.dit import DiffusionTransformer, TransformerConfig
@@ -26,7 +27,8 @@ from patchworld.video import contact_sheet
 
 TOKENS_PER_PACK = 1280
 PACKS_PER_STEP = 4
-MOST_CHANNELS = 32  # of the latent that are learned unless said otherwise: what lies beyond is faint and costs capacity
+MOST_CHANNELS = 64  # of the latent that are learned unless said otherwise: 32 cannot carry a fall (docs/log.md)
+NEW = {"linear_guess": True, "recall": 32}  # settings of TransformerConfig for new models
 CLIPS_FOR_VARIANCE = 400
 NO_PROMPT = 0.1  # part of the clips trained without their caption, for guidance
 NO_ACTIONS = 0.3  # part of the clips trained without their actions, for prompts alone
@@ -44,7 +46,7 @@ class Batch:
     cap: Tensor  # (n,) 1 where dreamed
     level: Tensor  # (n,)
     captions: list[str]
-    actions: Tensor | None  # (token frames, actions)
+    actions: Tensor | None  # (token frames, what is done in each)
 
     def to(self, device: torch.device) -> "Batch":
         return Batch(
@@ -163,7 +165,7 @@ class TransformerTask:
         """The loss on held-out clips, always with the same noise, and a contact sheet of fixed prompts."""
         total, count = 0.0, 0
         judged = max(HELD_OUT, len(self.held_out))  # few clips are judged several times, with other noise
-        for number, sample in enumerate(itertools.islice(itertools.cycle(self.held_out), judged)):
+        for number, sample in enumerate(islice(cycle(self.held_out), judged)):
             loss, dreamed, _ = self.mean_loss(self.batch([sample], [generator(self.seed, number, 4)]))
             total, count = total + loss.item() * dreamed, count + dreamed
         model = self.model()
@@ -199,14 +201,14 @@ class TransformerTask:
         return draw_view(self.shapes[number], self.stage.drop, self._draw(epoch, number))
 
     def _actions(self, sample: LatentSample, draw: torch.Generator) -> Tensor:
-        """How much of each token frame each action fills, (token frames, actions); zero where nothing is said."""
-        names = self.actions
-        row = torch.zeros(sample.shape.frames, len(names))
-        if names and float(torch.rand((), generator=draw)) >= NO_ACTIONS:
-            for frame, done in enumerate(sample.actions or ()):
-                for name in done:
-                    row[frame, names.index(name)] += 1 / len(done)
-        return torch.stack([row[0], *(part.mean(0) for part in row[1:].split(self.patch.time) if len(part))])
+        """What is done in each token frame, a row each (see action_row); zero where nothing is said."""
+        time = self.patch.time
+        said = bool(self.actions and sample.actions) and float(torch.rand((), generator=draw)) >= NO_ACTIONS
+        done = sample.actions if said and sample.actions else ((),) * sample.shape.frames
+        parts = [done[:1], *(done[start : start + time] for start in range(1, len(done), time))]
+        frames = self.autoencoder.grid.time * time
+        rows = (list(chain.from_iterable(part)) for part in parts)
+        return torch.stack([action_row(row, self.actions, frames, first=not i) for i, row in enumerate(rows)])
 
     def _flops(self, lengths: tuple[int, ...], text_lengths: tuple[int, ...]) -> float:
         """Useful work, forward and backward: 6 for each weight a token meets, 12 for each query, key and channel.
@@ -255,9 +257,12 @@ def new_model(
     """
     torch.manual_seed(seed)
     words = text_encoder or _new_text_encoder(samples, text_sizes)
-    sizes = {"latent_channels": min(MOST_CHANNELS, autoencoder.latent_channels), "linear_guess": True, **sizes}
+    sizes = {"latent_channels": min(MOST_CHANNELS, autoencoder.latent_channels), **NEW, **sizes}
     outputs = process.num_outputs(TransformerConfig(**sizes).num_inputs)
-    config = TransformerConfig(num_outputs=outputs, text_width=words.width, actions=actions, **sizes)
+    frames = (autoencoder.grid * TransformerConfig(**sizes).grid).time
+    config = TransformerConfig(
+        num_outputs=outputs, text_width=words.width, actions=actions, token_frames=frames, **sizes
+    )
     denoiser = DiffusionTransformer(config)
     if config.linear_guess:
         latents = (sample.latent()[: config.latent_channels] for sample in samples[:CLIPS_FOR_VARIANCE])

@@ -48,7 +48,7 @@ def acting_model(tiny_model, tmp_path):
     config = tiny_model.denoiser.config.model_copy(update={"actions": ("none", "push left")})
     denoiser = type(tiny_model.denoiser)(config)
     denoiser.load_state_dict({**denoiser.state_dict(), **tiny_model.denoiser.state_dict()})
-    denoiser.embed_action.weight.data[:] = torch.tensor([1.0, -3.0])
+    denoiser.embed_action.weight.data[:] = torch.tensor([1.0, -3.0]).repeat_interleave(4)  # frames of a token
     save(replace(tiny_model, denoiser=denoiser), tmp_path / "model")
     return tmp_path / "model"
 

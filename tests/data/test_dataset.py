@@ -30,6 +30,14 @@ def test_a_caption_file_of_json_lines_is_read(folder):
     assert action_names(samples) == ("jump", "none")
 
 
+def test_settings_are_kept_apart_from_captions(folder):
+    said, there = {"text": "a square jumps"}, {"text": "a square", "detail": "setting"}
+    row = {"video": "clips/a.mp4", "captions": [there, said], "actions": ["none", "jump", "none"]}
+    (folder / "captions.jsonl").write_text(json.dumps(row))
+    (sample,) = read_dataset(folder)
+    assert (sample.captions, sample.settings) == (("a square jumps",), ("a square",))
+
+
 def test_a_table_of_captions_is_read(folder):
     (folder / "captions.csv").write_text('video,caption\nclips/a.mp4,"a square, moving"\n')
     assert read_dataset(folder) == [Sample(folder / "clips" / "a.mp4", ("a square, moving",))]
@@ -67,8 +75,10 @@ def test_text_files_beside_the_videos_are_read(folder):
         ("{", "line 1 is not JSON"),
         ("[]", "line 1 is not an object"),
         ('{"caption": "a"}', 'line 1 has no "video"'),
-        ('{"video": "clips/a.mp4"}', "has no caption"),
-        ('{"video": "clips/a.mp4", "caption": 3}', "has no caption"),
+        ('{"video": "clips/a.mp4"}', "None is no caption"),
+        ('{"video": "clips/a.mp4", "caption": 3}', "3 is no caption"),
+        ('{"video": "clips/a.mp4", "captions": []}', "has no caption"),
+        ('{"video": "clips/a.mp4", "captions": [{"text": "a", "detail": "setting"}]}', "has no caption"),
         ('{"video": "missing.mp4", "caption": "a"}', "does not exist"),
         ('{"video": "../secret.mp4", "caption": "a"}', "lies outside"),
         ('{"video": "clips/a.mp4", "caption": "a", "actions": "jump"}', "not a list"),

@@ -19,7 +19,7 @@ def scenes() -> list[Scene]:
 
 def test_every_clip_has_two_languages_and_two_lengths(scenes: list[Scene]) -> None:
     for scene in scenes:
-        kinds = sorted((caption.language, caption.detail) for caption in captions(scene))
+        kinds = sorted((c.language, c.detail) for c in captions(scene) if c.detail != "setting")
         assert kinds == [("en", "detailed"), ("en", "short"), ("en", "short"), ("zh", "detailed"), ("zh", "short")]
 
 
@@ -107,6 +107,17 @@ def test_a_detailed_caption_tells_the_pushes_in_their_order() -> None:
     actions = ("push left", "push left", "none", "jump", "none", "push away") + ("none",) * 11
     detailed = captions(replace(scene, actions=actions))[2].text
     assert "is pushed to the left, then jumps, then is pushed away." in detailed
+
+
+def test_a_setting_leaves_what_happens_to_the_actions() -> None:
+    moves = ("push", "jump", "推", "跳", "跃")
+    for index in range(8):
+        scene = sample_scene(17, index, frames=17, size=(64, 64), event="is pushed")
+        settings = [caption for caption in captions(scene) if caption.detail == "setting"]
+        assert sorted(caption.language for caption in settings) == ["en", "en", "zh"]
+        assert all(thing_en(scene.things[0]) in caption.text for caption in settings[:2])
+        assert not any(move in caption.text for move in moves for caption in settings)
+    assert all(c.detail != "setting" for c in captions(sample_scene(17, 0, frames=17, size=(64, 64), event="rests")))
 
 
 def test_english_articles_and_plurals() -> None:

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,13 @@ def test_only_the_events_and_cameras_that_are_asked_for_are_shown(tmp_path: Path
     states = [json.loads(path.read_text(encoding="utf-8")) for path in (tmp_path / "d" / "states").iterdir()]
     assert {state["event"] for state in states} == set(wanted["events"])
     assert {state["camera"] for state in states} == set(wanted["cameras"])
+
+
+def test_every_clip_has_the_cut_that_is_asked_for(tmp_path: Path) -> None:
+    mix = (SizeShare(64, 64, 17, 1),)
+    write_dataset(tmp_path / "d", num_clips=3, mix=mix, cuts=("from above", "from the left"), progress=False)
+    rows = [json.loads(line) for line in (tmp_path / "d" / "captions.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert all(re.search("a cut to a view from (above|the left)", row["captions"][0]["text"]) for row in rows)
 
 
 def test_an_event_that_needs_more_frames_is_refused_before_anything_is_written(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ import pytest
 
 from patchworld.errors import InputError
 from patchworld.playroom.draw import _dress
-from patchworld.playroom.grammar import CAMERAS, EVENTS, HELD_OUT, has_held_out, sample_scene
+from patchworld.playroom.grammar import CAMERAS, CUTS, EVENTS, HELD_OUT, has_held_out, sample_scene
 from patchworld.playroom.scene import Thing
 from patchworld.playroom.world import simulate
 
@@ -34,6 +34,25 @@ def test_held_out_split_always_has_a_held_out_thing() -> None:
 def test_every_event_can_be_had_at_every_shape(event: str, frames: int, size: tuple[int, int]) -> None:
     scene = sample_scene(1, 0, frames=frames, size=size, event=event)
     assert (scene.event, scene.frames, scene.width, scene.height) == (event, frames, *size)
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_the_view_that_is_cut_to_can_be_fixed(cut: str) -> None:
+    scene = sample_scene(1, 0, frames=17, size=(64, 64), cut=cut)
+    assert (scene.camera, len(scene.shots), scene.shots[1].view) == ("still", 2, cut)
+
+
+@pytest.mark.parametrize(
+    ("frames", "event", "camera", "rule"),
+    [
+        (9, "rests", None, "17 frames or more"),
+        (17, "rests", "pans left", "do not go together"),
+        (17, "is pushed", None, "no cut is made where"),
+    ],
+)
+def test_a_cut_that_cannot_be_is_refused(frames: int, event: str, camera: str | None, rule: str) -> None:
+    with pytest.raises(InputError, match=rule):
+        sample_scene(1, 0, frames=frames, size=(64, 64), event=event, camera=camera, cut=CUTS[0])
 
 
 @pytest.mark.parametrize("camera", CAMERAS)

@@ -115,7 +115,7 @@ def test_new_actions_say_nothing_at_first_and_known_ones_what_they_said(weights,
 
 
 def drawn_actions(task):
-    rows = [task._actions(task.samples[0], torch.Generator().manual_seed(seed)) for seed in range(20)]
+    rows = [task.batch(task.samples[:1], [torch.Generator().manual_seed(seed)]).actions for seed in range(20)]
     return sorted(rows, key=lambda row: -row.sum())
 
 

@@ -1,6 +1,7 @@
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import torch
@@ -88,11 +89,19 @@ def test_actions_are_told_frame_by_frame(make_task):
     task = make_task()
     names = task.denoiser.config.actions
     assert names == ("none", "push")
-    rows = [task._actions(task.samples[0], generator(0, number)) for number in range(20)]
+    rows = [task.batch(task.samples[:1], [generator(0, number)]).actions for number in range(20)]
     said = next(row for row in rows if row.any())
     nothing, push = [1] * 4 + [0] * 4, [0] * 4 + [1] * 4
     assert said.tolist() == [nothing, push, push, push, push]
     assert any(not row.any() for row in rows)  # actions are left out now and then
+
+
+def test_a_setting_is_learned_with_the_actions_alone(make_task):
+    task = make_task()
+    sample = replace(task.samples[0], captions=("it is pushed",), settings=("it",))
+    batches = [task.batch([sample], [generator(0, number)]) for number in range(60)]
+    seen = {(batch.captions[0], bool(batch.actions.any())) for batch in batches}
+    assert seen == {("it is pushed", True), ("it is pushed", False), ("it", True), ("", True), ("", False)}
 
 
 def test_a_pack_holds_all_of_every_clip_and_nothing_else(make_task):

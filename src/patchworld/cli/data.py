@@ -32,6 +32,9 @@ def add(commands: Any) -> None:
     playroom.add_argument(
         "--camera", action="append", default=[], metavar="NAME", help="move like this and others so named alone"
     )
+    playroom.add_argument(
+        "--cut", action="append", default=[], metavar="VIEW", help="cut to this view and others so named, in every clip"
+    )
     playroom.set_defaults(run=_data_playroom, parser=playroom)
     pictures = data.add_parser("pictures", help="film photographs and patterns, to train an autoencoder on")
     pictures.add_argument("--clips", type=int, required=True, metavar="N", help="number of clips")
@@ -69,6 +72,7 @@ def _data_playroom(options: argparse.Namespace) -> str:
         mix=tuple(SizeShare(*share) for share in options.mix) if options.mix else DEFAULT_MIX,
         events=tuple(options.event),
         cameras=tuple(options.camera),
+        cuts=tuple(options.cut),
     )
     return f"{folder}: {options.clips} clips, with captions.jsonl"
 

@@ -2,7 +2,8 @@
 
 Captions are found in one of three places:
 - `captions.jsonl`, one object a line: {"video": "a.mp4", "caption": "..."}, or "captions": [...] with several, each a
-  text or an object with a "text"; and, for worlds that can be played, "actions": one name for each frame;
+  text or an object with a "text"; and, for worlds that can be played, "actions": one name for each frame. Captions
+  with "detail": "setting" say what is there and not what happens, and are learned with the actions alone;
 - `captions.csv` with the columns video and caption;
 - beside each video a text file of the same name: a.mp4 and a.txt.
 """
@@ -28,6 +29,7 @@ class Sample:
     path: Path
     captions: tuple[str, ...]
     actions: tuple[str, ...] | None = None
+    settings: tuple[str, ...] = ()  # captions that leave what happens to the actions
 
 
 def read_dataset(folder: str | Path) -> list[Sample]:
@@ -100,12 +102,20 @@ def _sample(folder: Path, row: dict[str, Any], place: str) -> Sample:
         raise InputError(f"{place}: {name} lies outside {folder}: keep videos inside the folder of the data set")
     if not path.is_file():
         raise InputError(f"{place}: {name} does not exist in {folder}: correct the name or remove the line")
-    listed = row.get("captions", row.get("caption"))
-    listed = listed if isinstance(listed, list) else [listed]
-    captions = tuple(item["text"] if isinstance(item, dict) and "text" in item else item for item in listed)
-    if not captions or not all(isinstance(caption, str) for caption in captions):
+    given = row.get("captions", row.get("caption"))
+    captions: list[str] = []
+    settings: list[str] = []
+    for item in given if isinstance(given, list) else [given]:
+        caption = item if isinstance(item, dict) else {"text": item}
+        text = caption.get("text")
+        if not isinstance(text, str):
+            raise InputError(
+                f'{place}: {text!r} is no caption: give "caption" as a text, or "captions" as a list of texts'
+            )
+        (settings if caption.get("detail") == "setting" else captions).append(text)
+    if not captions:
         raise InputError(f'{place} has no caption: give "caption" as a text, or "captions" as a list of texts')
     actions = row.get("actions")
     if actions is not None and not (isinstance(actions, list) and all(isinstance(a, str) for a in actions)):
         raise InputError(f'{place}: "actions" is not a list of names: give one name for each frame')
-    return Sample(path, captions, tuple(actions) if actions else None)
+    return Sample(path, tuple(captions), tuple(actions) if actions else None, tuple(settings))

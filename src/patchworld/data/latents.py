@@ -35,6 +35,7 @@ class LatentSample:
     fps: float
     captions: tuple[str, ...]
     actions: tuple[tuple[str, ...], ...] | None  # names of the actions in each latent frame
+    settings: tuple[str, ...] = ()  # captions that leave what happens to the actions
 
     def latent(self) -> Tensor:
         try:
@@ -105,7 +106,9 @@ def encode_dataset(
             if sample.actions:
                 actions = _actions_by_latent_frame(sample.actions, part["start"], part["shape"][0])
             path = cache / part["file"]
-            encoded.append(LatentSample(path, Shape(*part["shape"]), part["fps"], sample.captions, actions))
+            encoded.append(
+                LatentSample(path, Shape(*part["shape"]), part["fps"], sample.captions, actions, sample.settings)
+            )
     return encoded
 
 

@@ -5,7 +5,7 @@ always mentioned, so a caption that is silent about them means a still camera an
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -63,7 +63,10 @@ ACTIONS_ZH = {
 
 @dataclass(frozen=True)
 class Caption:
-    """A sentence about a clip: `language` is "en" or "zh", `detail` is "short" or "detailed"."""
+    """A sentence about a clip: `language` is "en" or "zh", `detail` is "short", "detailed" or "setting".
+
+    A setting says what is there and leaves what happens to the actions: "a red ball on grass".
+    """
 
     text: str
     language: str
@@ -74,7 +77,10 @@ class Caption:
 
 
 def captions(scene: Scene) -> list[Caption]:
-    """Two short and one detailed caption in English, one of each in Chinese; seed and index choose the phrasing."""
+    """Two short and one detailed caption in English, one of each in Chinese; seed and index choose the phrasing.
+
+    Where actions decide what happens, also two settings in English and one in Chinese.
+    """
     rng = np.random.default_rng((scene.seed, scene.index, 1 << 33))
     first, second = rng.permutation(3)[:2]
     return [
@@ -83,6 +89,17 @@ def captions(scene: Scene) -> list[Caption]:
         Caption(_detailed_en(scene, rng), "en", "detailed"),
         Caption(_short_zh(scene, rng, int(rng.integers(3))), "zh", "short"),
         Caption(_detailed_zh(scene, rng), "zh", "detailed"),
+        *(_settings(scene, rng) if scene.event == "is pushed" else ()),
+    ]
+
+
+def _settings(scene: Scene, rng: np.random.Generator) -> list[Caption]:
+    still = replace(scene, event="rests")
+    first, second, third = rng.permutation(3)
+    return [
+        Caption(_short_en(still, rng, int(first)), "en", "setting"),
+        Caption(_short_en(still, rng, int(second)), "en", "setting"),
+        Caption(_short_zh(still, rng, int(third)), "zh", "setting"),
     ]
 
 

@@ -63,6 +63,7 @@ class _Job:
     num_frames: int
     event: str | None
     camera: str | None
+    cut: str | None
 
 
 def write_dataset(
@@ -75,17 +76,18 @@ def write_dataset(
     mix: tuple[SizeShare, ...] = DEFAULT_MIX,
     events: tuple[str, ...] = (),
     cameras: tuple[str, ...] = (),
+    cuts: tuple[str, ...] = (),
     progress: bool = True,
 ) -> Path:
     """Render `num_clips` clips into the folder `out` and return it. Run again to continue, or to add clips.
 
     `events` are shown equally often, and nothing else; without them all are, by `draw.EVENT_ODDS`. Likewise
-    `cameras`. Clip number i depends on `seed`, `split`, `mix`, `events`, `cameras` and i alone, never on `workers`.
+    `cameras` and the views of `cuts`. Clip number i depends on all these and i alone, never on `workers`.
     Raises InputError when `out` holds something else, and for what is not known or cannot be seen in so few frames.
     """
     check_amounts(num_clips, workers, seed)
-    for event, camera, share in product(events or (None,), cameras or (None,), mix):
-        check(split, share.num_frames, (share.width, share.height), event, camera)
+    for event, camera, cut, share in product(events or (None,), cameras or (None,), cuts or (None,), mix):
+        check(split, share.num_frames, (share.width, share.height), event, camera, cut)
     load_mujoco()  # what is missing is said before anything is written
     folder = Path(out)
     settle(
@@ -98,10 +100,15 @@ def write_dataset(
             "mix": [asdict(share) for share in mix],
             **({"events": list(events)} if events else {}),
             **({"cameras": list(cameras)} if cameras else {}),
+            **({"cuts": list(cuts)} if cuts else {}),
         },
         ["clips", "states"],
     )
-    jobs = [job for job in _jobs(folder, num_clips, seed, split, mix, events, cameras) if not _state_path(job).exists()]
+    jobs = [
+        job
+        for job in _jobs(folder, num_clips, seed, split, mix, events, cameras, cuts)
+        if not _state_path(job).exists()
+    ]
     try:
         _render_all(jobs, workers, progress, folder, num_clips)
     finally:
@@ -146,6 +153,7 @@ def _jobs(
     mix: tuple[SizeShare, ...],
     events: tuple[str, ...],
     cameras: tuple[str, ...],
+    cuts: tuple[str, ...],
 ) -> Iterator[_Job]:
     weights = np.array([share.weight for share in mix], float)
     for index in range(num_clips):
@@ -153,7 +161,8 @@ def _jobs(
         share = mix[int(rng.choice(len(mix), p=weights / weights.sum()))]
         event = str(rng.choice(events)) if events else None
         camera = str(rng.choice(cameras)) if cameras else None
-        yield _Job(str(folder), seed, index, split, (share.width, share.height), share.num_frames, event, camera)
+        cut = str(rng.choice(cuts)) if cuts else None
+        yield _Job(str(folder), seed, index, split, (share.width, share.height), share.num_frames, event, camera, cut)
 
 
 def _write_clip(job: _Job) -> int:
@@ -170,6 +179,7 @@ def _write_clip(job: _Job) -> int:
         size=job.size,
         event=job.event,
         camera=job.camera,
+        cut=job.cut,
     )
     episode = play(scene)
     video = f"clips/{job.index:06d}.{'png' if job.num_frames == 1 else 'mp4'}"

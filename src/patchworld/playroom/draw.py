@@ -49,6 +49,7 @@ ATTEMPTS_PER_EVENT = 60
 DRAG = {"rolls down a ramp": 0.9, "is pushed": 0.8, "hits": 0.35, "knocks over a tower": 0.3}
 MOVING_CAMERA = 0.35
 CUT = 0.08
+FRAMES_OF_CUT = 17  # the fewest of a clip with a cut
 CUT_EVENTS = ("rests", "falls and bounces", "hits", "knocks over a tower", "bites a pie", "blows out a candle")
 CAMERAS_OF_EVENT = {"rolls behind a wall": ("still", "moves in", "moves out"), "is pushed": ("still",)}
 
@@ -63,16 +64,17 @@ def draw_scene(
     size: tuple[int, int],
     event: str | None,
     camera: str | None,
+    cut: str | None,
 ) -> Scene:
     """One candidate for the scene number `index`; other attempts give other candidates."""
     rng = np.random.default_rng((seed, index, attempt))
     # The event seldom changes with the attempt: otherwise hard events would become rare.
     luck = np.random.default_rng((seed, index, 1 << 32, attempt // ATTEMPTS_PER_EVENT))
-    chosen = event or _event(luck, frames, split)
+    chosen = event or _event(luck, frames, split, CUT_EVENTS if cut else tuple(EVENT_ODDS))
     bare, props, relation, count = LAYOUTS[chosen](rng, (frames - 1) / DEFAULT_FPS)
     things = _dress(rng, bare, count, split, {prop.colour for prop in props})
     view = _elevation(chosen, relation)
-    shots = _shots(rng, chosen, frames, camera, view, size)
+    shots = _shots(rng, chosen, frames, camera, cut, view, size)
     drag = DRAG.get(chosen, 0.0)
     if chosen == "rolls down a ramp" and frames > 33:
         drag = 1.8  # there is time to roll out of the picture
@@ -98,9 +100,9 @@ def draw_scene(
     )
 
 
-def _event(rng: np.random.Generator, frames: int, split: str) -> str:
-    known = HELD_OUT_EVENTS if split == "held_out" else EVENT_ODDS
-    names = [name for name in known if frames >= EVENT_ODDS[name][1]]
+def _event(rng: np.random.Generator, frames: int, split: str, known: tuple[str, ...]) -> str:
+    shown = HELD_OUT_EVENTS if split == "held_out" else EVENT_ODDS
+    names = [name for name in shown if name in known and frames >= EVENT_ODDS[name][1]]
     odds = np.array([EVENT_ODDS[name][0] for name in names])
     return str(rng.choice(names, p=odds / odds.sum()))
 
@@ -128,8 +130,16 @@ def _elevation(event: str, relation: str) -> float:
 
 
 def _shots(
-    rng: np.random.Generator, event: str, frames: int, camera: str | None, elevation: float, size: tuple[int, int]
+    rng: np.random.Generator,
+    event: str,
+    frames: int,
+    camera: str | None,
+    cut: str | None,
+    elevation: float,
+    size: tuple[int, int],
 ) -> tuple[Shot, ...]:
+    if cut is not None:
+        camera = "still"
     moving = [c for c in CAMERAS_OF_EVENT.get(event, CAMERAS) if c != "still"]
     if camera is None:
         camera = str(rng.choice(moving)) if moving and frames >= 9 and rng.random() < MOVING_CAMERA else "still"
@@ -138,10 +148,10 @@ def _shots(
     tilt = elevation + float(rng.uniform(-1.5, 1.5)) + (3.0 if tall else 0.0)
     distance = 4.7 * float(rng.uniform(0.97, 1.05))
     first = _shot(rng, camera, target, distance, tilt)
-    cuttable = event in CUT_EVENTS and camera == "still" and frames >= 17
-    if not cuttable or rng.random() >= CUT / (1 - MOVING_CAMERA):
+    cuttable = event in CUT_EVENTS and camera == "still" and frames >= FRAMES_OF_CUT
+    if cut is None and not (cuttable and rng.random() < CUT / (1 - MOVING_CAMERA)):
         return (first,)
-    start, kind = int(rng.integers(6, frames - 5)), str(rng.choice(CUTS))
+    start, kind = int(rng.integers(6, frames - 5)), cut or str(rng.choice(CUTS))
     azimuth = {"from the left": -55.0, "from the right": 55.0}.get(kind, 0.0)
     near = {"from close up": 0.74}.get(kind, 1.0) * distance
     tilt = {"from above": 50.0}.get(kind, tilt)

@@ -72,7 +72,11 @@ class Suite:
         for index in range(number * MAX_DRAWS, (number + 1) * MAX_DRAWS):
             scene = sample_scene(seed, index, split=split, frames=frames, size=size, event=event, camera=camera)
             if self.keep(scene, number):
-                texts = [caption.text for caption in captions(scene) if caption.language == language]
+                texts = [
+                    caption.text
+                    for caption in captions(scene)
+                    if caption.language == language and caption.detail != "setting"
+                ]
                 return Prompt(self.name, number, scene, texts[int(which * len(texts))], language)
         raise AssertionError(f"no scene fits prompt {number} of suite {self.name}")
 

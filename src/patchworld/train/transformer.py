@@ -140,8 +140,9 @@ class TransformerTask:
         for shape, (cap, kept), sample, latent, draw in zip(shapes, views, samples, latents, draws, strict=True):
             levels.append(torch.minimum(self.process.sample_levels(1, draw, shape.volume), cap[kept]))
             noises.append(patchify(torch.randn(latent.shape, generator=draw), self.patch)[kept])
-            captions.append(_draw_caption(sample, draw))
-            actions.append(self._actions(sample, draw))
+            acted = bool(self.actions and sample.actions) and float(torch.rand((), generator=draw)) >= NO_ACTIONS
+            captions.append(_draw_caption(sample, acted, draw))
+            actions.append(self._actions(sample, acted))
         return Batch(
             clean,
             torch.cat(noises),
@@ -200,11 +201,10 @@ class TransformerTask:
     def _view(self, epoch: int, number: int) -> tuple[Tensor, Tensor]:
         return draw_view(self.shapes[number], self.stage.drop, self._draw(epoch, number))
 
-    def _actions(self, sample: LatentSample, draw: torch.Generator) -> Tensor:
-        """What is done in each token frame, a row each (see action_row); zero where nothing is said."""
+    def _actions(self, sample: LatentSample, acted: bool) -> Tensor:
+        """What is done in each token frame, a row each (see action_row); zero unless the clip is `acted`."""
         time = self.patch.time
-        said = bool(self.actions and sample.actions) and float(torch.rand((), generator=draw)) >= NO_ACTIONS
-        done = sample.actions if said and sample.actions else ((),) * sample.shape.frames
+        done = sample.actions if acted and sample.actions else ((),) * sample.shape.frames
         parts = [done[:1], *(done[start : start + time] for start in range(1, len(done), time))]
         frames = self.autoencoder.grid.time * time
         rows = (list(chain.from_iterable(part)) for part in parts)
@@ -234,10 +234,11 @@ def draw_view(shape: Shape, drop: float, draw: torch.Generator) -> tuple[Tensor,
     return cap, draw_kept(cap, shape, drop, draw)
 
 
-def _draw_caption(sample: LatentSample, draw: torch.Generator) -> str:
-    """One of a sample's captions, or now and then none."""
+def _draw_caption(sample: LatentSample, acted: bool, draw: torch.Generator) -> str:
+    """One of a sample's captions, of its settings too where it is `acted`, or now and then none."""
     keep, place = float(torch.rand((), generator=draw)) >= NO_PROMPT, float(torch.rand((), generator=draw))
-    return sample.captions[int(place * len(sample.captions))] if keep else ""
+    known = sample.captions + sample.settings if acted else sample.captions
+    return known[int(place * len(known))] if keep else ""
 
 
 def new_model(

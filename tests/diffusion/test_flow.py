@@ -187,7 +187,7 @@ def test_without_a_base_the_number_of_tokens_changes_nothing() -> None:
 
 
 def test_wrong_settings_are_refused_by_name() -> None:
-    with pytest.raises(InputError, match=r"'rk45'.*ab2, euler, heun"):
+    with pytest.raises(InputError, match=r"'rk45'.*dpm, euler, heun"):
         RectifiedFlow().sample(curved, torch.ones(1, 2), torch.ones(1), num_steps=2, solver="rk45")
     with pytest.raises(InputError, match="num_steps=0"):
         RectifiedFlow().schedule(0)

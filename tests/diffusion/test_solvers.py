@@ -4,10 +4,11 @@ import math
 
 import pytest
 import torch
+from diffusers import DPMSolverMultistepScheduler
 from torch import Tensor
 
 from patchworld.diffusion import RectifiedFlow
-from patchworld.diffusion.solvers import VELOCITY_SOLVERS, ab2, euler, heun
+from patchworld.diffusion.solvers import VELOCITY_SOLVERS, dpm, euler, heun
 
 MEAN, STD = 0.7, 0.5
 
@@ -35,14 +36,15 @@ def solve(solver, cap: Tensor, num_steps: int, shift: float = 1.0) -> float:
 
 
 @pytest.mark.parametrize("shift", [1.0, 2.0], ids=["even steps", "uneven steps"])
-@pytest.mark.parametrize(("solver", "order"), [(euler, 1), (heun, 2), (ab2, 2)])
+@pytest.mark.parametrize(("solver", "order"), [(euler, 1), (heun, 2), (dpm, 2)])
 def test_solvers_have_their_order(solver, order: int, shift: float) -> None:
     cap = torch.ones(9, dtype=torch.float64)
     coarse, fine = solve(solver, cap, 512, shift), solve(solver, cap, 1024, shift)
-    assert math.log2(coarse / fine) == pytest.approx(order, abs=0.15)
+    # Steps of dpm are even in no variable near either end: a logarithm is lost, and the order nears 2 from below.
+    assert math.log2(coarse / fine) == pytest.approx(order, abs=0.3 if solver is dpm else 0.15)
 
 
-@pytest.mark.parametrize(("solver", "order"), [(euler, 1), (heun, 2), (ab2, 2)])
+@pytest.mark.parametrize(("solver", "order"), [(euler, 1), (heun, 2), (dpm, 2)])
 def test_tokens_that_begin_inside_a_step_keep_the_order(solver, order: int) -> None:
     cap = torch.tensor([1.0, 0.9, 0.5003, 0.31], dtype=torch.float64)
     coarse, fine = solve(solver, cap, 128), solve(solver, cap, 512)
@@ -57,22 +59,39 @@ def test_a_constant_velocity_is_followed_exactly(name: str) -> None:
     torch.testing.assert_close(last.after, state - slope)
 
 
-def test_ab2_is_exact_for_a_velocity_that_is_linear_in_time_after_its_first_step() -> None:
-    """dx/dt = 2 t has the solution t^2; the Euler step from 1 to s errs by (1 - s)^2, and nothing adds to it."""
-    schedule = [1.0, 0.8, 0.5, 0.1, 0.0]
-    *_, last = ab2(lambda x, t: 2 * t[:, None], torch.ones(1, 1), torch.ones(1), schedule)
-    assert float(last.after) == pytest.approx(-(0.2**2), abs=1e-6)
+def test_dpm_is_exact_where_the_clean_estimate_does_not_change() -> None:
+    """All data are one point: from anywhere, one step of any length leads there."""
+    point = torch.tensor([[2.0, -1.0]])
+    for steps in (1, 2, 5):
+        *_, last = dpm(
+            lambda x, t: (x - point) / t[:, None], torch.ones(1, 2), torch.ones(1), RectifiedFlow().schedule(steps)
+        )
+        torch.testing.assert_close(last.after, point)
 
 
-def test_ab2_comes_closest_for_the_same_number_of_evaluations() -> None:
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # diffusers, of NumPy 2
+def test_dpm_agrees_with_diffusers() -> None:
+    peer = DPMSolverMultistepScheduler(
+        prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0, algorithm_type="dpmsolver++"
+    )
+    peer.set_timesteps(6)
+    schedule = peer.sigmas.tolist()
+    state = place(torch.linspace(-2, 2, 9)[:, None], torch.ones(9)).float()
+    *_, last = dpm(velocity, state, torch.ones(9), schedule)
+    for level, moment in zip(schedule[:-1], peer.timesteps, strict=True):
+        state = peer.step(velocity(state, torch.full((9,), level)), moment, state).prev_sample
+    torch.testing.assert_close(last.after, state, atol=1e-5, rtol=1e-5)
+
+
+def test_dpm_comes_closest_for_the_same_number_of_evaluations() -> None:
     cap = torch.ones(9, dtype=torch.float64)
     for evaluations in (8, 16, 32):
-        error = solve(ab2, cap, evaluations)
+        error = solve(dpm, cap, evaluations)
         assert error < solve(euler, cap, evaluations)
         assert error < solve(heun, cap, evaluations // 2)  # which asks one time less
 
 
-@pytest.mark.parametrize(("name", "calls"), [("euler", 8), ("ab2", 8), ("heun", 15)])
+@pytest.mark.parametrize(("name", "calls"), [("euler", 8), ("dpm", 8), ("heun", 15)])
 def test_solvers_ask_the_denoiser_as_often_as_they_say(name: str, calls: int) -> None:
     asked: list[Tensor] = []
 

@@ -38,7 +38,7 @@ def add_dreaming(commands: Any, name: str, help: str, example: str = EXAMPLE, **
     for option, text in told.items():
         kind = float if option == "guidance" else int
         group.add_argument(f"--{option}", type=kind, default=settings.get(option, 0), metavar="N", help=text)
-    group.add_argument("--solver", metavar="NAME", help="euler, heun or ab2; ancestral or ddim for a DDPM model")
+    group.add_argument("--solver", metavar="NAME", help="dpm, euler or heun; ancestral or ddim for a DDPM model")
     group.add_argument("--negative", default="", metavar="TEXT", help="what to stay away from")
     group.add_argument("--variations", type=int, default=1, metavar="N", help="videos of N seeds: out-1.mp4, out-2.mp4")
     group.add_argument("--preview", type=Path, metavar="FILE", help="a picture that shows what emerges, step by step")

@@ -23,7 +23,7 @@ def add(commands: Any) -> None:
     )
     score.add_argument("--steps", type=int, metavar="N", help="solver steps; default 8")
     score.add_argument("--guidance", type=float, metavar="G", help="pull of the prompt; default 3")
-    score.add_argument("--solver", metavar="NAME", help="euler, heun or ab2; ancestral or ddim for a DDPM model")
+    score.add_argument("--solver", metavar="NAME", help="dpm, euler or heun; ancestral or ddim for a DDPM model")
     score.add_argument("--seed", type=int, default=0, metavar="S", help="of the noise; the prompts stay; default 0")
     score.add_argument("--workers", type=int, metavar="W", help="processes; default: one for each core")
     score.set_defaults(run=_score, parser=score)

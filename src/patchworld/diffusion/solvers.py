@@ -5,6 +5,7 @@ schedule's steps. The caller reports progress between steps, and stops simply by
 in float32.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
@@ -56,29 +57,39 @@ def heun(velocity: Velocity, state: Tensor, cap: Tensor, schedule: list[float]) 
         yield step
 
 
-def ab2(velocity: Velocity, state: Tensor, cap: Tensor, schedule: list[float]) -> Iterator[Step]:
-    """x_s = x_t + h (v_t + r (v_t - v_u) / 2), r = h / (t - u): second order for one evaluation a step.
+def dpm(velocity: Velocity, state: Tensor, cap: Tensor, schedule: list[float]) -> Iterator[Step]:
+    """x_s = (s / t) x_t + (1 - s / t) (x0_t + r (x0_t - x0_u) / 2): second order for one evaluation a step.
 
-    Adams and Bashforth's two-step method for steps of unequal length h = s - t, where v_u is the velocity of the step
-    before, from u to t (Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I, section III.5). The
-    first step of a token is an Euler step; so is the second one of a softly given token that began inside a step: its
-    own first step may have been so short that the difference of velocities shows what its neighbours did rather than
-    how its own path bends.
+    DPM-Solver++(2M) (Lu et al. 2022, 2211.01095, algorithm 2) on the straight path: x0_t = x_t - t v_t is the clean
+    estimate, x0_u that of the step before, r the ratio of this step to that one in lambda = log((1 - t) / t). Where
+    lambda has no end, in the first step and the last, r is 0, as in the second; so it is in that of a softly given
+    token that began inside a step: its own first step may have been so short that the difference of estimates shows
+    what its neighbours did rather than how its own path bends.
     """
-    earlier: Tensor | None = None  # velocity at the start of the step before
+    earlier: Tensor | None = None  # clean estimate of the step before
     for number, (here, there) in enumerate(_levels(cap, schedule)):
         slope = velocity(state, here)
-        used = slope
+        clean = state - _column(here) * slope
+        ahead = clean
         if earlier is not None:
             before, now, after = schedule[number - 1 : number + 2]
-            weight = torch.where(cap >= before, (after - now) / (2 * (now - before)), 0.0)
-            used = slope + _column(weight) * (slope - earlier)
-        step = Step(state, here, slope, state + _column(there - here) * used)
-        earlier, state = slope, step.after
+            weight = torch.where(cap >= before, _ratio(before, now, after) / 2, 0.0)
+            ahead = clean + _column(weight) * (clean - earlier)
+        kept = _column(torch.where(here > 0, there / here, 1.0))
+        step = Step(state, here, slope, kept * state + (1 - kept) * ahead)
+        earlier, state = clean, step.after
         yield step
 
 
-VELOCITY_SOLVERS: dict[str, Solver] = {"ab2": ab2, "euler": euler, "heun": heun}
+def _ratio(before: float, now: float, after: float) -> float:
+    """How much longer the step from `now` is than the one before it, in log((1 - t) / t); 0 where one has no end."""
+    if before == 1 or after == 0:
+        return 0.0
+    at_before, at_now, at_after = (math.log((1 - level) / level) for level in (before, now, after))
+    return (at_after - at_now) / (at_now - at_before)
+
+
+VELOCITY_SOLVERS: dict[str, Solver] = {"dpm": dpm, "euler": euler, "heun": heun}
 """By the names that people choose them by; the first is the default."""
 
 

@@ -3,6 +3,7 @@ import torch
 
 from patchworld.dit import PRESETS, DiffusionTransformer, TransformerConfig
 from patchworld.dit.modulation import find_runs
+from patchworld.dit.transformer import with_history
 from patchworld.model import load
 from patchworld.patches import Pack, PatchGrid, pack, patchify, positions, unpatchify
 from patchworld.shapes import Shape
@@ -10,7 +11,7 @@ from patchworld.shapes import Shape
 SHAPES = (Shape(3, 2, 2), Shape(1, 4, 3), Shape(2, 2, 4), Shape(2, 4, 2))
 TEXT_LENGTHS = (4, 1, 6, 2)
 CONFIG = TransformerConfig(
-    latent_channels=4, num_outputs=16, text_width=24, actions=("push", "jump"), **PRESETS["tiny"]
+    latent_channels=4, num_outputs=16, text_width=24, actions=("push", "jump"), action_history=2, **PRESETS["tiny"]
 )
 
 
@@ -55,6 +56,12 @@ def frame_levels(packed):
 
 def token_levels(packed):
     return torch.rand(sum(packed.lengths), generator=torch.Generator().manual_seed(4))
+
+
+def test_each_token_frame_is_told_what_was_done_in_its_clip_before():
+    actions, clip = torch.tensor([[1.0], [2.0], [3.0], [4.0], [5.0]]), torch.tensor([0, 0, 0, 1, 1])
+    told = with_history(actions, clip, 2)
+    assert told.tolist() == [[1, 0, 0], [2, 1, 0], [3, 2, 1], [4, 0, 0], [5, 4, 0]]
 
 
 @pytest.mark.parametrize("levels", [frame_levels, token_levels])

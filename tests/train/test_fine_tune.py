@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from patchworld.data.latents import LatentSample
+from patchworld.dit import DiffusionTransformer
 from patchworld.errors import InputError
 from patchworld.model import load, save
 from patchworld.shapes import Shape
@@ -96,14 +97,17 @@ def test_an_adapter_cannot_learn_a_new_action(weights, samples):
         LoraTask(samples, weights, 2, 0, 8)
 
 
-def test_new_actions_say_nothing_at_first_and_known_ones_what_they_said(weights, samples):
-    denoiser = load_to_learn(weights, ("push", "fall")).denoiser
-    assert denoiser.config.actions == ("push", "fall")
+@pytest.mark.parametrize("history", [0, 2])
+def test_new_actions_say_nothing_at_first_and_known_ones_what_they_said(weights, samples, history):
+    config = load_to_learn(weights, ("push", "fall")).denoiser.config
+    assert config.actions == ("push", "fall")
+    denoiser = DiffusionTransformer(config.model_copy(update={"action_history": history}))
     torch.nn.init.normal_(denoiser.embed_action.weight)
     wider = with_actions(denoiser, ("jump", "fall", "none"))
     assert wider.config.actions == ("push", "fall", "jump", "none")
-    assert torch.equal(wider.embed_action.weight[:, :8], denoiser.embed_action.weight)
-    assert not wider.embed_action.weight[:, 8:].any()
+    said = wider.embed_action.weight.unflatten(1, (1 + history, 16))  # of each time, 4 actions in 4 frames
+    assert torch.equal(said[:, :, :8], denoiser.embed_action.weight.unflatten(1, (1 + history, 8)))
+    assert not said[:, :, 8:].any()
     assert with_actions(denoiser, ("fall",)) is denoiser
     for name, tensor in denoiser.state_dict().items():
         assert name == "embed_action.weight" or torch.equal(wider.state_dict()[name], tensor)

@@ -37,6 +37,7 @@ class TransformerConfig(BaseModel):
     text_width: PositiveInt = 256
     actions: tuple[str, ...] = ()  # names of the actions the model understands
     token_frames: PositiveInt = 4  # pixel frames that a token stands for, each with an action of its own
+    action_history: NonNegativeInt = 0  # earlier token frames of a clip whose actions each one is told of too
     attention: Pattern = "full"  # see windows.windows_of
     window: tuple[PositiveInt, PositiveInt, PositiveInt] = (5, 8, 8)  # tokens; the box of attention="window"
     recall: NonNegativeInt = 0  # width of the queries and keys of `recall.recall`; 0: there is none
@@ -55,6 +56,11 @@ class TransformerConfig(BaseModel):
     def num_deeds(self) -> int:
         """Values that say what is done during one token: see canvas.action_row."""
         return len(self.actions) * self.token_frames
+
+    @property
+    def num_told(self) -> int:
+        """Values that each token is told of actions: those of its own time, then those of one token frame before..."""
+        return self.num_deeds * (1 + self.action_history)
 
 
 class HeadNorm(nn.Module):
@@ -138,7 +144,7 @@ class DiffusionTransformer(nn.Module):
         self.embed_tokens = nn.Linear(config.num_inputs, width)
         self.embed_level = nn.Sequential(nn.Linear(LEVEL_FREQUENCIES * 2, width), nn.SiLU(), nn.Linear(width, width))
         self.embed_prompt = nn.Linear(config.text_width, width)
-        self.embed_action = nn.Linear(config.num_deeds, width, bias=False) if config.actions else None
+        self.embed_action = nn.Linear(config.num_told, width, bias=False) if config.actions else None
         self.modulation = nn.Linear(width, 6 * width)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.final_modulation = nn.Linear(width, 2 * width)
@@ -177,7 +183,8 @@ class DiffusionTransformer(nn.Module):
         clip = pack.frame_clips.to(runs.frames.device)[runs.frames]  # (r,)
         condition = self.embed_level(level_features(runs.levels)) + self.embed_prompt(prompts)[clip]  # (r, d)
         if actions is not None and self.embed_action is not None:
-            condition = condition + self.embed_action(actions * LOUD)[runs.frames]
+            told = with_history(actions, pack.frame_clips.to(actions.device), self.config.action_history)
+            condition = condition + self.embed_action(told * LOUD)[runs.frames]
         condition = F.silu(condition)
         shared = self.modulation(condition)  # (r, 6 d)
         x = self.embed_tokens(pack.tokens)  # (n, d)
@@ -195,6 +202,17 @@ class DiffusionTransformer(nn.Module):
         shift, scale = self.final_modulation(condition).to(x.dtype).chunk(2, dim=1)
         x = runs.apply(modulate, F.layer_norm(x, x.shape[-1:]), shift, scale)
         return self.final(x).float() if self.address is None else torch.cat([self.final(x), self.address(x)], 1).float()
+
+
+def with_history(actions: Tensor, clip: Tensor, history: int) -> Tensor:
+    """Actions (f, a) of token frames, which belong to the clips (f,), beside those before them: (f, a (1 + history)).
+
+    Where a thing is depends on all that was done to it, the latest most; zero before the clip begins.
+    """
+    lag = torch.arange(1 + history, device=clip.device)
+    earlier = torch.arange(len(clip), device=clip.device)[:, None] - lag  # (f, 1 + history)
+    there = (earlier >= 0) & (clip[earlier.clamp(min=0)] == clip[:, None])
+    return (actions[earlier.clamp(min=0)] * there[..., None]).flatten(1)
 
 
 LEVEL_FREQUENCIES = 64

@@ -38,7 +38,9 @@ def with_actions(denoiser: DiffusionTransformer, actions: Sequence[str]) -> Diff
     assert wider.embed_action is not None  # and zero: see its init_weights
     weights = denoiser.state_dict()
     if denoiser.embed_action is not None:
-        wider.embed_action.weight.data[:, : denoiser.config.num_deeds] = weights.pop("embed_action.weight")
+        mine, theirs = denoiser.config.num_deeds, wider.config.num_deeds
+        old, told = weights.pop("embed_action.weight"), wider.embed_action.weight.data
+        told.unflatten(1, (-1, theirs))[:, :, :mine] = old.unflatten(1, (-1, mine))
     wider.load_state_dict({**weights, "embed_action.weight": wider.embed_action.weight})
     return wider
 

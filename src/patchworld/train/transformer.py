@@ -28,7 +28,7 @@ from patchworld.video import contact_sheet
 TOKENS_PER_PACK = 1280
 PACKS_PER_STEP = 4
 MOST_CHANNELS = 64  # of the latent that are learned unless said otherwise: 32 cannot carry a fall (docs/log.md)
-NEW = {"linear_guess": True, "recall": 32}  # settings of TransformerConfig for new models
+NEW = {"linear_guess": True, "recall": 32, "action_history": 8}  # settings of TransformerConfig for new models
 CLIPS_FOR_VARIANCE = 400
 NO_PROMPT = 0.1  # part of the clips trained without their caption, for guidance
 NO_ACTIONS = 0.3  # part of the clips trained without their actions, for prompts alone

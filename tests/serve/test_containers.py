@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from patchworld.cli.program import _parse
+from patchworld.cli.program import parse
 from patchworld.serve.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +25,7 @@ def commands():
 
 @pytest.mark.parametrize(("name", "command"), list(commands()))
 def test_the_commands_of_containers_are_commands_of_patchworld(name, command):
-    options = _parse(command)
+    options = parse(command)
     assert command[0] == "serve"
     assert str(options.folder) == "/videos"
     assert (options.host == "0.0.0.0") == (options.keys is not None)  # or it would refuse to start

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # the name of a file may have letters the terminal lacks
     try:
-        options = _parse(list(sys.argv[1:] if arguments is None else arguments))
+        options = parse(list(sys.argv[1:] if arguments is None else arguments))
         with _plain_warnings():
             answer = options.run(options)
     except SystemExit as end:  # of --help and --version, which argparse has printed, or of a rank that is not to talk
@@ -91,7 +91,8 @@ def _plain_warnings() -> Iterator[None]:
         yield
 
 
-def _parse(arguments: list[str]) -> argparse.Namespace:
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """The options of a command; `run` among them is what does it."""
     parser = Parser(
         prog="patchworld", description="An open Sora: a world simulator made of spacetime patches.", epilog=EXAMPLE
     )

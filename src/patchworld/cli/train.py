@@ -175,34 +175,50 @@ def _stages(text: str) -> tuple[dict[str, str], ...]:
 
 
 def _train_autoencoder(options: argparse.Namespace) -> str:
-    from patchworld.data import read_dataset
-    from patchworld.model import load, load_autoencoder
-    from patchworld.train import AutoencoderTask, MendingTask, train
-    from patchworld.train.autoencoder import CROPS_PER_STEP
+    from patchworld.train import train
     from patchworld.train.checkpoint import list_checkpoints
     from patchworld.train.parallel import join_ranks
-    from patchworld.vae import AutoencoderConfig
 
-    config = _train_config(options, lr=5e-4)
-    if options.mend and options.weights:
-        raise InputError("--mend names the model whose decoder learns: leave out --weights")
-    datasets = {path.resolve().name: read_dataset(path) for path in options.data}
-    if len(datasets) < len(options.data):
-        raise InputError("two data sets have the same name: rename a folder, figures are told by name")
-    crops = _parts(options, CROPS_PER_STEP)
+    config, datasets = autoencoder_config(options), autoencoder_data(options)
     with join_ranks(config.shard) as ranks:
         make_folder(options.out)
         fresh = not list_checkpoints(options.out / "checkpoints")
-        if options.mend:
-            model = load(options.mend)
-            task: AutoencoderTask = MendingTask(datasets, model, options.seed, fresh=fresh, crops_per_step=crops)
-        else:
-            start = load_autoencoder(options.weights) if options.weights else AutoencoderConfig()
-            task = AutoencoderTask(datasets, start, options.seed, fresh=fresh, crops_per_step=crops)
-        folder = train(task, config, options.out)
+        folder = train(autoencoder_task(options, datasets, fresh), config, options.out)
     if ranks.rank > 0:
         return ""
     return f"{folder}: see what it keeps of a video by patchworld reconstruct VIDEO -o out.mp4 --model {folder}"
+
+
+def autoencoder_config(options: argparse.Namespace) -> Any:
+    """The settings of the run; raises InputError for options that cannot be, before any work is done."""
+    if options.mend and options.weights:
+        raise InputError("--mend names the model whose decoder learns: leave out --weights")
+    _parts(options, 1)
+    return _train_config(options, lr=5e-4)
+
+
+def autoencoder_data(options: argparse.Namespace) -> dict[str, list]:
+    """The samples of each data set, by its name."""
+    from patchworld.data import read_dataset
+
+    datasets = {path.resolve().name: read_dataset(path) for path in options.data}
+    if len(datasets) < len(options.data):
+        raise InputError("two data sets have the same name: rename a folder, figures are told by name")
+    return datasets
+
+
+def autoencoder_task(options: argparse.Namespace, datasets: dict[str, list], fresh: bool) -> Any:
+    """What is trained; unless `fresh`, its weights are about to be loaded."""
+    from patchworld.model import load, load_autoencoder
+    from patchworld.train import AutoencoderTask, MendingTask
+    from patchworld.train.autoencoder import CROPS_PER_STEP
+    from patchworld.vae import AutoencoderConfig
+
+    crops = _parts(options, CROPS_PER_STEP)
+    if options.mend:
+        return MendingTask(datasets, load(options.mend), options.seed, fresh=fresh, crops_per_step=crops)
+    start = load_autoencoder(options.weights) if options.weights else AutoencoderConfig()
+    return AutoencoderTask(datasets, start, options.seed, fresh=fresh, crops_per_step=crops)
 
 
 def _train_transformer(options: argparse.Namespace) -> str:

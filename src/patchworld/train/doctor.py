@@ -1,41 +1,55 @@
-"""What a run of the transformer will need, told before it starts, beside what its first three steps show.
+"""What a run will need, told before it starts, beside what its first three steps show.
 
 Predictions are sums and products of sizes, so that they hold for machines that are not here. Known are the weights, to
 the last one, and the memory that they and their learning take; what a pack leaves behind for the backward pass follows
 from the blocks (`activation_bytes`). Speed is the arithmetic over the part of a machine's peak that is usually reached.
+Patterns of its sizes stand for data that is not there yet. Of the autoencoder, which is small, one crop is computed.
 """
 
 import json
+import math
 import os
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from patchworld.diffusion import DDPM, RectifiedFlow
 from patchworld.dit import PRESETS, DiffusionTransformer, TransformerConfig
 from patchworld.errors import InputError
+from patchworld.playroom import captions
+from patchworld.playroom.draw import draw_scene
 from patchworld.shapes import Grid, Shape
 from patchworld.text import BuiltinTextEncoder, TextConfig, train_tokenizer
+from patchworld.train.autoencoder import AutoencoderTask
 from patchworld.train.config import TrainConfig
-from patchworld.train.loop import Loss, matmul_peak, resident_bytes, train
+from patchworld.train.fine_tune import freeze
+from patchworld.train.loop import Loss, Task, keep_few_products, matmul_peak, resident_bytes, train
 from patchworld.train.optimizer import is_hidden_matrix
 from patchworld.train.transformer import MOST_CHANNELS, NEW, PACKS_PER_STEP, VOCABULARY, TransformerTask
 from patchworld.vae.autoencoder import SPACE, TIME
+from patchworld.video import Clip
 
 # Numbers that a block keeps for each token, in widths: inputs and outputs of two norms (4) and their modulation (2);
 # queries, keys and values before (3) and after (3) norm and rotation; what attention gives (1); what both branches add
 # (2); the perceptron inside (8); statistics of norms.
 KEPT = 23.5
+KEPT_ON_GPU = 32.0  # in bfloat16, where norms are computed in float32; expected, not measured
+COMPILED = 1e8  # bytes: as many products as `loop.keep_few_products` keeps, and what else oneDNN has made
+GAPS = 0.55  # that the C allocator leaves, over what comes and goes; both measured with presets small and base
 MEASURED_STEPS = 3
 WORDS = 12  # of a caption, where none is known
+MADE_UP = 64  # clips that stand for data that is not there
+
+Clips = Mapping[Shape, float]  # of pixels, and how many there are of each
 
 
 @dataclass(frozen=True)
@@ -72,6 +86,7 @@ class Plan:
     weights: int  # of denoiser and text encoder
     learned: int  # weights among them
     by_muon: int  # learned weights with one moment instead of two
+    in_blocks: int  # weights inside the blocks
     clip_tokens: float  # of a clip, and of its caption; both are means
     words: float
     pack_tokens: int
@@ -79,7 +94,19 @@ class Plan:
     packs_at_once: int = 1  # on one device
     precision: str = "bf16"
     recompute: int = 0  # blocks that are computed twice
-    scores_kept: bool = False  # by attention, as on a CPU
+    on_cpu: bool = False
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a run needs of a machine."""
+
+    weights: int
+    step_tokens: int  # video tokens, or voxels of latents
+    tokens_per_second: float
+    memory: dict[str, float]  # bytes on one device, by what holds them
+    work: str  # what a step is, in words
+    remedy: str  # where memory does not suffice
 
 
 def count_weights(module: nn.Module) -> tuple[int, int]:
@@ -98,8 +125,9 @@ def activation_bytes(plan: Plan) -> float:
     """What the forward pass of one pack keeps for the backward pass."""
     config, number = plan.config, 2 if plan.precision == "bf16" else 4
     words = plan.words / plan.clip_tokens  # for each token
-    block = config.width * (KEPT + 2 * words)
-    if plan.scores_kept:
+    kept = KEPT if plan.on_cpu or plan.precision == "fp32" else KEPT_ON_GPU
+    block = config.width * (kept + 2 * words)
+    if plan.on_cpu and plan.precision == "bf16":  # attention keeps its scores
         block += config.width // config.head_width * (plan.clip_tokens + plan.words)
     remembered = min(plan.recompute, config.depth)
     whole = config.depth - remembered + (remembered > 0)  # one at a time is computed again
@@ -109,22 +137,33 @@ def activation_bytes(plan: Plan) -> float:
 
 def memory_bytes(plan: Plan, program: float, devices: int = 1) -> dict[str, float]:
     """Of one device, by what holds it. Weights, gradients, moments and average are float32 and shared by the devices;
-    packs and, in bfloat16, the copies of the weights that they are computed with belong to each.
+    packs and the weights that they are computed with belong to each.
     """
-    mine = 4 * plan.learned / devices
-    copies = 2.0 * plan.weights if plan.precision == "bf16" else 0.0
+    half, mine = plan.precision == "bf16", 4 * plan.learned / devices
+    if devices == 1:
+        passing = {
+            "gradients": mine * (1 + plan.packs_at_once),  # of each pack, until it is added
+            "copies in bf16": 2.0 * plan.weights * plan.packs_at_once if half else 0.0,
+        }
+    else:
+        # Weights that are shared are gathered block by block, the next one while this one computes, and the gradient of
+        # a block is whole, in two precisions, until it is divided; what is outside of the blocks is float32.
+        block, rest = plan.in_blocks / plan.config.depth, plan.weights - plan.in_blocks
+        passing = {"gradients": mine, "gathered": (10.0 if half else 16.0) * block + 8.0 * rest}
+    passing["activations"] = activation_bytes(plan) * plan.packs_at_once
     return {
         "weights": 4 * plan.weights / devices,
-        "gradients": mine + (mine * plan.packs_at_once if devices == 1 else 0),  # of each pack, until it is added
         "moments": (8.0 * plan.learned - 4.0 * plan.by_muon) / devices,
         "average": 4 * plan.weights / devices,
-        # Devices that share the weights gather them block by block, the next one while this one computes.
-        "copies in bf16": copies * plan.packs_at_once if devices == 1 else 2 * copies / plan.config.depth,
-        "activations": activation_bytes(plan) * plan.packs_at_once,
-        # Its largest file, the moments, while it is written.
-        "a checkpoint": 8.0 * plan.learned - 4.0 * plan.by_muon if devices == 1 else 0.0,
+        **passing,
+        **(_of_cpu(passing) if plan.on_cpu else {}),
         "program": program,
     }
+
+
+def _of_cpu(passing: Mapping[str, float]) -> dict[str, float]:
+    """What a CPU needs beside what is asked for: `passing` comes and goes with each pack."""
+    return {"compiled products": COMPILED, "gaps": GAPS * sum(passing.values())}
 
 
 def flops_per_token(plan: Plan) -> float:
@@ -146,29 +185,50 @@ def tokens_per_step(plan: Plan, devices: int = 1) -> int:
 
 def this_machine(precision: str) -> Device:
     """The processor of this machine, its matrix peak measured."""
+    keep_few_products()
     peak = matmul_peak(torch.bfloat16 if precision == "bf16" else torch.float32)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return Device("this processor", peak, memory, reached=0.5, program=resident_bytes())
 
 
 def plan_of_preset(
-    preset: str, ddpm: bool, clip: tuple[int, int, int], tokens: int, config: TrainConfig, recompute: int = 0
+    preset: str,
+    ddpm: bool,
+    clips: Clips,
+    tokens: int,
+    config: TrainConfig,
+    recompute: int = 0,
+    packs: int = PACKS_PER_STEP,
+    frozen: Sequence[str] = (),
 ) -> Plan:
-    """A run from scratch on clips of (frames, width, height), with the built-in text encoder and full vocabulary."""
+    """A run from scratch on `clips`, with the built-in text encoder and full vocabulary."""
     process = DDPM() if ddpm else RectifiedFlow()
     inputs = TransformerConfig(latent_channels=MOST_CHANNELS).num_inputs
     sizes = TransformerConfig(
         latent_channels=MOST_CHANNELS, num_outputs=process.num_outputs(inputs), **NEW, **PRESETS[preset]
     )
-    frames, width, height = clip
-    volume = Shape(frames, height, width).divided(Grid(TIME, SPACE)).divided(sizes.grid).volume
+    volumes = [clip.divided(Grid(TIME, SPACE)).divided(sizes.grid).volume for clip in clips]
     tokenizer = train_tokenizer([])
     with torch.device("meta"):  # nothing is made
         text = BuiltinTextEncoder(TextConfig(vocab_size=tokenizer.vocab_size), tokenizer)
-        module = nn.ModuleDict({"denoiser": DiffusionTransformer(sizes), "text": text})
-    weights = count_weights(module)[0] + (VOCABULARY - tokenizer.vocab_size) * text.width
-    by_muon, pack = count_muon(module, config), max(tokens, volume)
-    return Plan(sizes, weights, weights, by_muon, volume, WORDS, pack, precision=config.precision, recompute=recompute)
+        denoiser = DiffusionTransformer(sizes)
+    module = nn.ModuleDict({"denoiser": denoiser, "text": text})
+    freeze(module, frozen)
+    weights, learned = count_weights(module)
+    words = (VOCABULARY - tokenizer.vocab_size) * text.width
+    return Plan(
+        sizes,
+        weights + words,
+        learned + ("text" not in frozen) * words,
+        count_muon(module, config),
+        count_weights(denoiser.blocks)[0],
+        clip_tokens=sum(map(math.prod, zip(volumes, clips.values(), strict=True))) / sum(clips.values()),
+        words=WORDS,
+        pack_tokens=max(tokens, *volumes),
+        packs=packs,
+        precision=config.precision,
+        recompute=recompute,
+    )
 
 
 def plan_of_task(task: TransformerTask, config: TrainConfig, on_cpu: bool) -> Plan:
@@ -183,6 +243,7 @@ def plan_of_task(task: TransformerTask, config: TrainConfig, on_cpu: bool) -> Pl
         weights,
         learned,
         count_muon(task.module, config),
+        count_weights(task.denoiser.blocks)[0],
         clip_tokens=sum(volumes) / len(volumes),
         words=sum(lengths) / len(lengths),
         pack_tokens=max(task.tokens_per_pack, *volumes),
@@ -190,8 +251,25 @@ def plan_of_task(task: TransformerTask, config: TrainConfig, on_cpu: bool) -> Pl
         packs_at_once=threads if on_cpu else 1,
         precision=config.precision,
         recompute=task.denoiser.recompute,
-        scores_kept=on_cpu and config.precision == "bf16",
+        on_cpu=on_cpu,
     )
+
+
+def made_up(clips: Clips, folder: Path) -> Path:
+    """A data set in `folder`: patterns that move, `clips` in their proportions, with captions of the playroom."""
+    ends = np.cumsum(list(clips.values()))
+    places = np.searchsorted(ends, (np.arange(MADE_UP) + 0.5) / MADE_UP * ends[-1])
+    rows = []
+    for number, place in enumerate(places):
+        shape, draw = list(clips)[place], np.random.default_rng(number)
+        name = f"{number}.mp4" if shape.frames > 1 else f"{number}.png"
+        tiles = draw.integers(256, size=(-(-shape.height // 16), -(-shape.width // 16), 3), dtype=np.uint8)
+        still = tiles.repeat(16, 0).repeat(16, 1)[: shape.height, : shape.width]
+        Clip(np.stack([np.roll(still, frame, 1) for frame in range(shape.frames)]), 8.0).save(folder / name)
+        scene = draw_scene(0, number, 0, split="train", frames=17, size=(64, 64), event=None, camera=None, cut=None)
+        rows.append({"video": name, "captions": [caption.text for caption in captions(scene)]})
+    (folder / "captions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
 
 
 @dataclass(frozen=True)
@@ -203,7 +281,7 @@ class Measured:
     memory: float  # bytes, the most that the process had
 
 
-def measure(task: TransformerTask, config: TrainConfig) -> Measured:
+def measure(task: Task[Any], config: TrainConfig) -> Measured:
     """Train for three steps, in a folder that is thrown away, by the loop that a run is trained by."""
     short = TrainConfig(**{**config.model_dump(), "minutes": None, "steps": MEASURED_STEPS, "sample_first": False})
     with tempfile.TemporaryDirectory() as folder, _most_memory() as most:
@@ -215,37 +293,81 @@ def measure(task: TransformerTask, config: TrainConfig) -> Measured:
     return Measured(count_weights(task.module)[0], median(speeds[1:]), most[0])  # the first step is slower
 
 
-def report(plan: Plan, device: Device, config: TrainConfig, measured: Measured | None, devices: int = 1) -> str:
+def needs_of_plan(plan: Plan, device: Device, devices: int = 1) -> Needs:
+    """Of the transformer."""
+    step = tokens_per_step(plan, devices)
+    return Needs(
+        plan.weights,
+        step,
+        tokens_per_second(plan, device, devices),
+        memory_bytes(plan, device.program, devices),
+        f"{step:,} tokens, {step / plan.clip_tokens:,.0f} clips of {plan.clip_tokens:,.0f} tokens; "
+        f"{flops_per_token(plan) / 1e9:,.2f} GFLOP a token",
+        f"take more devices, fewer --tokens, or --recompute up to {plan.config.depth}",
+    )
+
+
+def needs_of_autoencoder(task: AutoencoderTask, config: TrainConfig, device: Device, devices: int, cpu: bool) -> Needs:
+    """What the crops of one step keep and compute, for all. The weights are few, and counted as if none were shared."""
+    weights, learned = count_weights(task.module)
+    half = torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bf16")
+    most, tokens, flops = 0.0, 0, 0.0
+    for part in task.parts(0):
+        kept: dict[int, float] = {}
+
+        def keep(tensor: Tensor, kept: dict[int, float] = kept) -> Tensor:
+            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), half:
+            loss = task.loss(part)
+        most, tokens, flops = max(most, sum(kept.values())), tokens + loss.tokens, flops + loss.flops
+    at_once = min(config.threads or torch.get_num_threads(), task.crops_per_step) if cpu else 1
+    passing = {"gradients": 4.0 * learned * (1 + at_once), "activations": at_once * most}
+    fixed = {"weights": 4.0 * weights, "moments": 8.0 * learned, "average": 4.0 * weights}
+    memory = {**fixed, **passing, **(_of_cpu(passing) if cpu else {}), "program": device.program}
+    speed = devices * device.flops * device.reached * tokens / flops
+    work = f"{task.crops_per_step} crops, {tokens:,} voxels of latents, a token each; {flops / tokens / 1e9:,.2f} GFLOP"
+    return Needs(weights, tokens, speed, memory, work, "take another machine")
+
+
+def report(needs: Needs, device: Device, config: TrainConfig, measured: Measured | None, devices: int = 1) -> str:
     """Prediction and measurement, a line for each thing."""
-    memory, step = memory_bytes(plan, device.program, devices), tokens_per_step(plan, devices)
-    speed = tokens_per_second(plan, device, devices)
     many = f"{devices} x {device.name}" if devices > 1 else device.name
+    total = sum(needs.memory.values())
     rows = [
         (many, "predicted", f"measured in {MEASURED_STEPS} steps" if measured else ""),
-        ("weights", f"{plan.weights:,}", f"{measured.weights:,}" if measured else ""),
-        ("tokens a second", f"{speed:,.0f}", f"{measured.tokens_per_second:,.0f}" if measured else ""),
-        ("memory of a device", size(sum(memory.values())), size(measured.memory) if measured else ""),
+        ("weights", f"{needs.weights:,}", f"{measured.weights:,}" if measured else ""),
+        (
+            "tokens a second",
+            f"{needs.tokens_per_second:,.0f}",
+            f"{measured.tokens_per_second:,.0f}" if measured else "",
+        ),
+        ("memory of a device", size(total), size(measured.memory) if measured else ""),
     ]
-    for name, each in (("prediction", speed), ("measurement", measured.tokens_per_second if measured else 0)):
+    for name, each in (
+        ("prediction", needs.tokens_per_second),
+        ("measurement", measured.tokens_per_second if measured else 0),
+    ):
         if each and config.steps:
-            rows.append((f"{config.steps:,} steps, by {name}", duration(config.steps * step / each), ""))
+            rows.append((f"{config.steps:,} steps, by {name}", duration(config.steps * needs.step_tokens / each), ""))
         elif each and config.minutes:
-            rows.append(
-                (f"{config.minutes:g} minutes, by {name}", f"{config.minutes * 60 * each / step:,.0f} steps", "")
-            )
+            steps = config.minutes * 60 * each / needs.step_tokens
+            rows.append((f"{config.minutes:g} minutes, by {name}", f"{steps:,.0f} steps", ""))
     lines = [f"{name:34}{first:>16}{second:>24}".rstrip() for name, first, second in rows]
-    lines.append(f"memory: {', '.join(f'{name} {size(part)}' for name, part in memory.items())}")
+    lines.append(f"memory: {', '.join(f'{name} {size(part)}' for name, part in needs.memory.items())}")
     lines.append(
-        f"a step: {step:,} tokens, {step / plan.clip_tokens:,.0f} clips of {plan.clip_tokens:,.0f} tokens; "
-        f"{flops_per_token(plan) / 1e9:,.2f} GFLOP a token; speed for {100 * device.reached:.0f} % of a peak of "
-        f"{device.flops / 1e12:,.2f} TFLOP/s"
+        f"a step: {needs.work}; speed for {100 * device.reached:.0f} % of a peak of {device.flops / 1e12:,.2f} TFLOP/s"
     )
-    if sum(memory.values()) > device.memory:
-        lines.append(
-            f"does not fit into {size(device.memory)}: take more devices, fewer --tokens, or --recompute up to "
-            f"{plan.config.depth}"
-        )
+    if total > device.memory:
+        lines.append(f"does not fit into {size(device.memory)}: {needs.remedy}")
     return "\n".join(lines)
+
+
+def seconds_needed(needs: Needs, config: TrainConfig, measured: Measured | None) -> float:
+    """Of a run: its budget in minutes, or its steps at the speed that was measured or is predicted."""
+    speed = measured.tokens_per_second if measured else needs.tokens_per_second
+    return config.steps * needs.step_tokens / speed if config.steps else 60 * (config.minutes or 0.0)
 
 
 def size(number: float) -> str:
@@ -264,7 +386,7 @@ def duration(seconds: float) -> str:
 class _Unjudged:
     """A task that is neither judged nor written."""
 
-    def __init__(self, task: TransformerTask) -> None:
+    def __init__(self, task: Task[Any]) -> None:
         self.task = task
 
     @property
@@ -281,7 +403,7 @@ class _Unjudged:
         return self.task.names(part)
 
     def begin_stage(self, stage: Any, step: int) -> None:
-        self.task.begin_stage(stage, step)
+        self.task.begin_stage(stage, step)  # type: ignore[attr-defined]  # only asked of a task that learns in stages
 
     def evaluate(self, folder: Path, step: int) -> dict[str, float]:
         return {}

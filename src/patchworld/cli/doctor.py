@@ -211,12 +211,12 @@ def _steps(recipe: Path, out: Path) -> dict[str, list[list[str]]]:
     if not recipe.is_file():
         raise InputError(f"there is no recipe {recipe}: name a file, such as recipes/playroom.py, or write transformer")
     try:
-        steps = runpy.run_path(str(recipe)).get("steps")
+        found = runpy.run_path(str(recipe))  # not as the program: what it would run is not
+        if "steps" in found:
+            return found["steps"](out)
     except Exception as error:
         raise InputError(f"{recipe} cannot be read ({type(error).__name__}: {error}): run it with Python") from error
-    if steps is None:
-        raise InputError(f"{recipe} has no function steps(out): let it return the commands of each step, as playroom's")
-    return steps(out)
+    raise InputError(f"{recipe} has no function steps(out): let it return the commands of each step, as playroom's")
 
 
 def _clips_of(step: argparse.Namespace) -> Counter[Shape]:

@@ -74,7 +74,8 @@ def main() -> None:
     slopes = [100 * np.polyfit(stage, [memory[step] for step in stage], 1)[0] for stage in stages]
     ends = [memory[step] for stage in stages for step in (stage[0], stage[-1])]
     half = len(descriptors) // 2
-    early, late = (max(part, default=0) for part in (descriptors[:half], descriptors[half:]))
+    # Medians: a save that is looked at in its middle has one more.
+    early, late = (int(np.median(part)) for part in (descriptors[:half], descriptors[half:]))
     lines = [
         f"# benchmarks/memory_train.py{' --leak' if options.leak else ''}",
         "",

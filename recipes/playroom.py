@@ -1,12 +1,13 @@
 """How the shipped model was made. Run from the root of the repository: python recipes/playroom.py OUT [PHOTOGRAPHS]
 
-    render          6,000 clips of the playroom, 11,650 pictures of it, 8,381 clips of what is rare otherwise,
+    render          6,000 clips of the playroom, 11,650 pictures of it, 15,881 clips of what is rare otherwise,
                     2,500 clips of photographs and patterns; two processes
     autoencoder     matrices in closed form, then 28 minutes of the decoder's residual
     transformer     98 minutes, flow, preset `small`: single pictures, then clips of up to 80 tokens, then all
     further         8 minutes of pictures, then 88 of pictures and clips together, the larger ones from minute 37
     rarer           59 minutes more, then 58 with pushes, cameras and portraits; the text encoder stays as it is
     again           93 minutes with more pushes and cameras
+    acted           100 minutes on two cores that other programs used too, with more pushes, cuts and hidden things
     mend            43 minutes of the decoder, on what the transformer dreams, beside other programs
 
 Measured on one core each, of about 205 GFLOP/s in bfloat16 matrix products; what came of it is in docs/model.md. Every
@@ -24,6 +25,11 @@ from patchworld.cli import main
 RARE = ("is pushed", "rolls behind a wall", "hits", "bites a pie", "blows out a candle", "knocks over a tower")
 ROLLS = ("rolls to the left", "rolls to the right")
 FOLDERS = ("playroom", "still", "events", "pushes", "views", "portraits", "still2")
+SELDOM_RIGHT = (
+    *("rolls behind a wall", "rolls behind a wall", "bites a pie", "bites a pie", "blows out a candle"),
+    *("falls and bounces", "falls and bounces", "hits", "rolls down a ramp", "knocks over a tower"),
+)
+CUTS = ("from the left", "from the right", "from above", "from close up")
 CAMERAS = ("orbits left", "orbits right", "moves in", "moves out", "pans left", "pans right")
 
 
@@ -39,12 +45,13 @@ def steps(out: Path, photographs: str | None = None) -> dict[str, Commands]:
         "further": further(out),
         "rarer": rarer(out),
         "again": again(out),
+        "acted": acted(out),
         "mend": mend(out),
     }
 
 
 def render(out: Path, photographs: str | None) -> Commands:
-    """About fifty minutes."""
+    """About an hour."""
     playroom = ["data", "playroom", "--workers", "2"]
     still = ["64x64x1=0.6", "112x64x1=0.15", "64x112x1=0.15", "96x96x1=0.1"]
     sizes = ["64x64x17=0.6", "112x64x17=0.15", "64x112x17=0.15", "64x64x33=0.1"]
@@ -53,6 +60,9 @@ def render(out: Path, photographs: str | None) -> Commands:
     views += [word for camera in CAMERAS for word in ("--camera", camera)]
     wide = ["64x64x17=0.55", "112x64x17=0.15", "64x112x17=0.2", "64x64x33=0.1"]
     pushed = ["--event", "is pushed"]
+    longer = ["64x64x17=0.5", "112x64x17=0.17", "64x112x17=0.18", "64x64x33=0.15"]
+    seldom = [word for event in SELDOM_RIGHT for word in ("--event", event)]
+    cuts = [word for view in CUTS for word in ("--cut", view)]
     more = ["64x64x1=0.3", "112x64x1=0.25", "64x112x1=0.35", "96x96x1=0.1"]
     tall = ["64x112x17=1"]
     filmed = ["--seed", "1", *(["--photos", photographs] if photographs else [])]
@@ -66,6 +76,9 @@ def render(out: Path, photographs: str | None) -> Commands:
         [*playroom, "--clips", "600", "--out", str(out / "portraits"), "--seed", "9", "--mix", *tall],
         [*playroom, "--clips", "2000", "--out", str(out / "views2"), "--seed", "17", "--mix", *wide, *views],
         [*playroom, "--clips", "1500", "--out", str(out / "pushes2"), "--seed", "16", "--mix", *wide, *pushed],
+        [*playroom, "--clips", "3000", "--out", str(out / "events3"), "--seed", "27", "--mix", *longer, *seldom],
+        [*playroom, "--clips", "2500", "--out", str(out / "pushes3"), "--seed", "26", "--mix", *longer, *pushed],
+        [*playroom, "--clips", "2000", "--out", str(out / "cuts"), "--seed", "28", "--mix", *longer, *cuts],
         ["data", "pictures", "--workers", "2", "--clips", "2500", "--out", str(out / "pictures"), *filmed],
     ]
 
@@ -118,10 +131,18 @@ def again(out: Path) -> Commands:
     return [[*train, *begun, "--data", *data, "--minutes", "93"]]
 
 
+def acted(out: Path) -> Commands:
+    """Twice in an epoch: what is seldom right, pushes and cuts."""
+    train = ["train", "transformer", "--tokens", "1792", "--parts", "2", "--freeze", "text", "--lr", "1e-3"]
+    names = (*FOLDERS, "views2", "pushes2", *("events3", "pushes3", "cuts", "still2"), *("events3", "pushes3", "cuts"))
+    begun = ["--weights", str(out / "again" / "model"), "--out", str(out / "acted"), "--minutes", "100"]
+    return [[*train, *begun, "--data", *(str(out / name) for name in names)]]
+
+
 def mend(out: Path) -> Commands:
     """Faults of dreams are mended where pixels are made; in the end half of the crops are pictures."""
     train, pictures = ["train", "autoencoder", "--lr", "1e-3"], str(out / "pictures")
-    dreams = ["--mend", str(out / "again" / "model"), "--data", str(out / "playroom"), pictures]
+    dreams = ["--mend", str(out / "acted" / "model"), "--data", str(out / "playroom"), pictures]
     more = ["--mend", str(out / "mending" / "model"), "--data", str(out / "events"), pictures]
     return [
         [*train, *dreams, "--out", str(out / "mending"), "--minutes", "30"],

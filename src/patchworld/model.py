@@ -8,6 +8,7 @@ text.safetensors            the text encoder, with tokenizer.json
 
 import hashlib
 import json
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -37,6 +38,7 @@ from patchworld.weights_file import read_weights
 
 DEFAULT = Path(__file__).parent / "weights" / "playroom"
 PROCESSES = {"flow": RectifiedFlow, "ddpm": DDPM}
+COMPILED_PRODUCTS = {"LRU_CACHE_CAPACITY": "16", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128"}  # of PyTorch, of oneDNN
 STRICT = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
@@ -143,11 +145,21 @@ class Model:
         return write_recipe(canvas, sampling or Sampling(), self.hash)
 
 
+def keep_few_products() -> None:
+    """On a CPU, PyTorch and oneDNN below it keep what they compile for each size of a product, for 1,024 sizes each
+    unless they are told otherwise before the first. Clips and packs differ in length: that takes hundreds of megabytes
+    in dreaming and gigabytes in training, and brings nothing.
+    """
+    for name, number in COMPILED_PRODUCTS.items():
+        os.environ.setdefault(name, number)
+
+
 def load(folder: str | Path | None = None, lora: str | Path | None = None, lora_strength: float = 1.0) -> Model:
     """The model in `folder`, or the one that comes with patchworld, with the adapter in the folder `lora` added.
 
     Raises ModelError when it cannot be used; an adapter that was trained on another model is warned of.
     """
+    keep_few_products()
     folder = Path(folder) if folder is not None else DEFAULT
     description = read_description(folder)
     if not (description.transformer and description.process and (description.text or description.pretrained_text)):

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from patchworld.diffusion import DDPM, RectifiedFlow
 from patchworld.dit import PRESETS, DiffusionTransformer, TransformerConfig
 from patchworld.errors import InputError
+from patchworld.model import keep_few_products
 from patchworld.playroom import captions
 from patchworld.playroom.draw import draw_scene
 from patchworld.shapes import Grid, Shape
@@ -32,7 +33,7 @@ from patchworld.text import BuiltinTextEncoder, TextConfig, train_tokenizer
 from patchworld.train.autoencoder import AutoencoderTask
 from patchworld.train.config import TrainConfig
 from patchworld.train.fine_tune import freeze
-from patchworld.train.loop import Loss, Task, keep_few_products, matmul_peak, resident_bytes, train
+from patchworld.train.loop import Loss, Task, matmul_peak, resident_bytes, train
 from patchworld.train.optimizer import is_hidden_matrix
 from patchworld.train.transformer import MOST_CHANNELS, NEW, PACKS_PER_STEP, VOCABULARY, TransformerTask
 from patchworld.vae.autoencoder import SPACE, TIME
@@ -43,7 +44,7 @@ from patchworld.video import Clip
 # (2); the perceptron inside (8); statistics of norms.
 KEPT = 23.5
 KEPT_ON_GPU = 32.0  # in bfloat16, where norms are computed in float32; expected, not measured
-COMPILED = 1e8  # bytes: as many products as `loop.keep_few_products` keeps, and what else oneDNN has made
+COMPILED = 1e8  # bytes: as many products as `model.keep_few_products` keeps, and what else oneDNN has made
 GAPS = 0.55  # that the C allocator leaves, over what comes and goes; both measured with presets small and base
 MEASURED_STEPS = 3
 WORDS = 12  # of a caption, where none is known

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from patchworld.errors import DiskError, InputError, RunError
+from patchworld.model import keep_few_products
 from patchworld.train.checkpoint import load_newest, save_checkpoint
 from patchworld.train.config import Stage, TrainConfig
 from patchworld.train.health import Health
@@ -35,7 +36,6 @@ from patchworld.train.parallel import Ranks, Spread, in_one_piece, join_ranks, o
 
 Part = TypeVar("Part")
 SAME_SIGNAL = 1.0  # seconds
-COMPILED_PRODUCTS = {"LRU_CACHE_CAPACITY": "16", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128"}  # of PyTorch, of oneDNN
 MOST_TROUBLE = 10  # steps in a row that are not learned from, then the run stops whatever its policy
 
 
@@ -273,14 +273,6 @@ def averaged(module: nn.Module, ema: dict[str, Tensor]) -> Iterator[None]:
         yield
     finally:
         module.load_state_dict(own)
-
-
-def keep_few_products() -> None:
-    """On a CPU, PyTorch and oneDNN below it keep what they compile for each size of a product, for 1,024 sizes each
-    unless they are told otherwise before the first. Packs differ in length, few sizes come back, and it took gigabytes.
-    """
-    for name, number in COMPILED_PRODUCTS.items():
-        os.environ.setdefault(name, number)
 
 
 def matmul_peak(dtype: torch.dtype, size: int = 2048) -> float:

@@ -153,6 +153,12 @@ def test_guidance_at_1_is_the_conditional_prediction() -> None:
     torch.testing.assert_close(flow.guide(conditional, unconditional, 3.0), 3 * conditional - 2 * unconditional)
 
 
+def test_the_sampler_may_be_shifted_further_than_training() -> None:
+    flow, plain, draw = RectifiedFlow(shift=2.0, sampler_shift=1.5), RectifiedFlow(shift=2.0), torch.Generator
+    assert flow.schedule(8) == RectifiedFlow(shift=3.0).schedule(8)
+    assert torch.equal(flow.sample_levels(9, draw().manual_seed(0)), plain.sample_levels(9, draw().manual_seed(0)))
+
+
 def test_the_shift_grows_with_the_square_root_of_the_tokens() -> None:
     flow = RectifiedFlow(shift=1.5, base_tokens=100)
     assert [flow.shift_for(tokens) for tokens in (25, 100, 400)] == [0.75, 1.5, 3.0]
@@ -193,5 +199,7 @@ def test_wrong_settings_are_refused_by_name() -> None:
         RectifiedFlow().schedule(0)
     with pytest.raises(InputError, match="shift=0"):
         RectifiedFlow(shift=0)
+    with pytest.raises(InputError, match="sampler_shift=-1"):
+        RectifiedFlow(sampler_shift=-1)
     with pytest.raises(InputError, match="base_tokens=0"):
         RectifiedFlow(base_tokens=0)

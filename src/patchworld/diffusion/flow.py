@@ -36,11 +36,13 @@ class RectifiedFlow:
     logit_mean: float = 0.0  # of the levels trained at: logit(t) ~ N(mean, std^2), before the shift
     logit_std: float = 1.0
     shift: float = 1.0  # above 1: trains and samples at noisier levels, in training and in the sampler's schedule alike
+    sampler_shift: float = 1.0  # times `shift`, in the sampler's schedule: few steps want more of them where noise is
     base_tokens: int | None = None  # `shift` is that of a clip of so many tokens, see `shift_for`; None: that of all
 
     def __post_init__(self) -> None:
-        if self.shift <= 0 or self.logit_std <= 0:
-            raise InputError(f"shift={self.shift} and logit_std={self.logit_std} must be above 0")
+        for name in ("shift", "sampler_shift", "logit_std"):
+            if getattr(self, name) <= 0:
+                raise InputError(f"{name}={getattr(self, name)} must be above 0")
         if self.base_tokens is not None and self.base_tokens < 1:
             raise InputError(f"base_tokens={self.base_tokens} is too few: use 1 or more, or None for one shift")
 
@@ -100,9 +102,9 @@ class RectifiedFlow:
         return torch.lerp(unconditional.float(), conditional.float(), scale)
 
     def schedule(self, num_steps: int, tokens: int | None = None) -> list[float]:
-        """num_steps + 1 levels, evenly spaced from 1.0 to 0.0 and then shifted as for a clip of `tokens`."""
+        """num_steps + 1 levels, evenly spaced from 1.0 to 0.0 and then shifted as for a clip of `tokens`, and more."""
         check_num_steps(num_steps)
-        shift = self.shift_for(tokens)
+        shift = self.sampler_shift * self.shift_for(tokens)
         return [shift_level(1 - step / num_steps, shift) for step in range(num_steps + 1)]
 
     def sample(

@@ -10,7 +10,8 @@
     acted           100 minutes on two cores that other programs used too, with more pushes, cuts and hidden things
     mend            43 minutes of the decoder, on what the transformer dreams, beside other programs
 
-Measured on one core each, of about 205 GFLOP/s in bfloat16 matrix products; what came of it is in docs/model.md. Every
+Measured on one core each, of about 205 GFLOP/s in bfloat16 matrix products; what came of it is in docs/model.md. Two
+cores take nearly twice as many tokens in the same minutes. Its steps were run one by one, not yet all in a row. Every
 step continues where it was stopped when the same command is run again. OUT/mended/model is the model.
 `patchworld doctor recipes/playroom.py` tells what all of it needs, before anything runs.
 

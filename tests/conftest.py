@@ -33,7 +33,7 @@ def tiny_model() -> Model:
     text_encoder = BuiltinTextEncoder(TextConfig(vocab_size=tokenizer.vocab_size, **TINY_TEXT), tokenizer)
     denoiser = DiffusionTransformer(
         TransformerConfig(
-            latent_channels=4, num_outputs=16, linear_guess=True, recall=8, text_width=24, **PRESETS["tiny"]
+            latent_channels=4, num_outputs=16, linear_guess=True, recall=8, motion=4, text_width=24, **PRESETS["tiny"]
         )
     )
     model = Model(Autoencoder(TINY_AUTOENCODER), denoiser, text_encoder, RectifiedFlow())

@@ -32,6 +32,10 @@ class OneByOne:
     def token_variance(self):
         return self.denoiser.token_variance
 
+    @property
+    def num_motion(self):
+        return self.denoiser.num_motion
+
 
 CANVASES = {
     "a prompt and none": (Canvas("a red ball", 9, (32, 32)), 2),

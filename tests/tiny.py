@@ -79,6 +79,10 @@ class Counting:
     def token_variance(self):
         return self.denoiser.token_variance
 
+    @property
+    def num_motion(self):
+        return self.denoiser.num_motion
+
 
 class Observed:
     """A model with such a denoiser, or another one in its place."""

@@ -76,6 +76,10 @@ class Gathering:
     def token_variance(self) -> Tensor | None:
         return self.denoiser.token_variance
 
+    @property
+    def num_motion(self) -> int:
+        return self.denoiser.num_motion
+
     def __call__(
         self, pack: Pack, level: Tensor, text: Tensor, text_lengths: tuple[int, ...], actions: Tensor | None = None
     ) -> Tensor:

@@ -16,6 +16,7 @@ from patchworld.canvas import Block, Canvas, action_row
 from patchworld.diffusion import NoiseProcess, Predict, PredictBoth, addressed_noise, check_seed, guided
 from patchworld.dit import recall
 from patchworld.errors import InputError, RunError
+from patchworld.motion import follow
 from patchworld.patches import Pack, PatchGrid, patchify, positions, unpatchify
 from patchworld.plan import Stretch, Window
 from patchworld.shapes import MAX_FRAMES, Shape
@@ -33,9 +34,12 @@ class Denoiser(Protocol):
     @property
     def token_variance(self) -> Tensor | None: ...
 
+    @property
+    def num_motion(self) -> int: ...
+
 
 class Predictor(Protocol):
-    """A denoiser and the noise process it was trained with."""
+    """A denoiser, the noise process it was trained with, and what made its latents and its tokens."""
 
     @property
     def denoiser(self) -> Denoiser: ...
@@ -43,22 +47,22 @@ class Predictor(Protocol):
     @property
     def process(self) -> NoiseProcess: ...
 
+    @property
+    def autoencoder(self) -> Autoencoder: ...
+
+    @property
+    def patch(self) -> PatchGrid: ...
+
 
 class World(Predictor, Protocol):
     """A model that can dream: four parts, how many latent channels it dreams, how it cuts them into tokens, and the
     actions it understands."""
 
     @property
-    def autoencoder(self) -> Autoencoder: ...
-
-    @property
     def text_encoder(self) -> TextEncoder: ...
 
     @property
     def latent_channels(self) -> int: ...
-
-    @property
-    def patch(self) -> PatchGrid: ...
 
     @property
     def actions(self) -> tuple[str, ...]: ...
@@ -103,15 +107,25 @@ of the window at work."""
 
 def predict(predictor: Predictor, pack: Pack, level: Tensor, text: TextTokens, actions: Tensor | None = None) -> Tensor:
     """What the noise process asks for, for every token of a pack: see `dit.DiffusionTransformer.forward`."""
-    process, noisy = predictor.process, pack.tokens
-    output = predictor.denoiser(pack, level, text.features, text.lengths, actions)
-    prediction, address = output.tensor_split([process.num_outputs(noisy.shape[1])], dim=1)
-    if (variance := predictor.denoiser.token_variance) is not None:
+    return predict_motion(predictor, pack, level, text, actions)[0]
+
+
+def predict_motion(
+    predictor: Predictor, pack: Pack, level: Tensor, text: TextTokens, actions: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """What `predict` says, and (n, num_motion) what the denoiser says about motion."""
+    process, noisy, denoiser = predictor.process, pack.tokens, predictor.denoiser
+    output = denoiser(pack, level, text.features, text.lengths, actions)
+    ends = [process.num_outputs(noisy.shape[1]), output.shape[1] - denoiser.num_motion]
+    prediction, address, said = output.tensor_split(ends, dim=1)
+    if (variance := denoiser.token_variance) is not None:
         prediction = process.from_guess(prediction, noisy, level, variance)
-    if not address.shape[1]:
-        return prediction
-    clean = process.clean_estimate(prediction, noisy, level)
-    return process.corrected(prediction, recall(clean, address, pack, level) - clean, level)
+    own = clean = process.clean_estimate(prediction, noisy, level)
+    if address.shape[1]:
+        clean = recall(clean, address, pack, level)
+    if said.shape[1]:
+        clean = follow(clean, said, pack, level, predictor.autoencoder, predictor.patch)
+    return (prediction if clean is own else process.corrected(prediction, clean - own, level)), said
 
 
 class Dreamer:

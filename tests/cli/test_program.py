@@ -9,6 +9,7 @@ import pytest
 from tiny_commands import no_file_above, quick
 
 from patchworld.cli import main
+from patchworld.provenance import signing_key
 
 
 def test_running_out_of_memory_is_one_line(model, refused, monkeypatch):
@@ -37,6 +38,7 @@ def test_ctrl_c_ends_with_one_line_and_no_file(model, refused, monkeypatch):
 
 @pytest.mark.parametrize("suffix", ["mp4", "webm", "gif", "png"])
 def test_a_disk_that_takes_no_more_leaves_nothing_half_written(suffix, model, refused):
+    signing_key()  # there since an earlier dream
     with no_file_above(60):
         line = refused(*quick(model, f"out.{suffix}"), status=75)
     assert f"out.{suffix} cannot be written: file too large; check the disk or write elsewhere" in line

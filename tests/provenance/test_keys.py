@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from patchworld.errors import RunError
+from patchworld.errors import DiskError, RunError
 from patchworld.provenance import find_key, keys, signing_folder, signing_key
 
 
@@ -88,7 +88,7 @@ def test_a_key_that_cannot_be_used_is_refused(folder, name, content, says):
 def test_a_folder_that_cannot_be_made_is_told_with_the_remedy(folder, monkeypatch):
     folder.parent.joinpath("file").write_text("")
     monkeypatch.setenv("PATCHWORLD_SIGNING", str(folder.parent / "file" / "signing"))
-    with pytest.raises(RunError, match=r"cannot hold the key that signs videos: .* name another folder in PATCH"):
+    with pytest.raises(DiskError, match=r"cannot hold the key that signs videos: .* name another folder in PATCH"):
         signing_key()
 
 

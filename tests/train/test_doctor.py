@@ -1,3 +1,4 @@
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import torch
 
 from patchworld.data import read_dataset
 from patchworld.dit import PRESETS, DiffusionTransformer, TransformerConfig
+from patchworld.motion import SAYS, follow, motion_loss
 from patchworld.patches import pack, positions
 from patchworld.shapes import Shape
 from patchworld.train import TrainConfig
@@ -34,6 +36,7 @@ from patchworld.train.doctor import (
     tokens_per_second,
     tokens_per_step,
 )
+from patchworld.vae import Autoencoder, AutoencoderConfig
 from patchworld.video import read
 
 CLIP = {Shape(17, 64, 64): 1}
@@ -73,6 +76,22 @@ def test_frozen_parts_are_counted_and_do_not_learn():
     assert frozen.learned == count_weights(DiffusionTransformer(frozen.config))[0]
 
 
+@contextlib.contextmanager
+def kept(precision):
+    """What PyTorch keeps for the way back inside the context: bytes by address."""
+    found = {}
+
+    def keep(tensor):
+        found[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with (
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+        torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"),
+    ):
+        yield found
+
+
 def kept_for_backward(config, clips, words, precision, recompute):
     """Bytes that PyTorch keeps in a forward pass, without the weights and their copies in bfloat16."""
     torch.manual_seed(0)
@@ -84,16 +103,7 @@ def kept_for_backward(config, clips, words, precision, recompute):
     )
     level = torch.rand(clips).repeat_interleave(80)
     text = torch.randn(clips * words, config.text_width)
-    found = {}
-
-    def keep(tensor):
-        found[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-        return tensor
-
-    with (
-        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
-        torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"),
-    ):
+    with kept(precision) as found:
         model(packed, level, text, (words,) * clips)
     return sum(found.values())
 
@@ -111,6 +121,26 @@ def test_what_a_pack_keeps_is_predicted_within_a_tenth(precision, width, depth):
     config = TransformerConfig(width=width, head_width=64, depth=depth)
     many, few = (kept_for_backward(config, clips, 10, precision, 0) for clips in (12, 4))
     assert predicted(config, precision) == pytest.approx(many - few, rel=0.1)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_what_motion_keeps_is_predicted_within_a_tenth(precision):
+    still, moving = (TransformerConfig(latent_channels=64, num_outputs=256, motion=number) for number in (0, SAYS))
+    shape = Shape(5, 4, 4)
+    tokens = torch.randn(80, moving.num_inputs)
+    packed = pack([tokens], [positions(shape, 0.5)], [shape])
+    autoencoder = Autoencoder(AutoencoderConfig()).requires_grad_(False)
+    own, said = (torch.randn(80, values, requires_grad=True) for values in (moving.num_inputs, moving.num_motion))
+    with kept(precision) as found:
+        carried = follow(own, said, packed, torch.rand(80), autoencoder, moving.grid)
+        missed = motion_loss(tokens, said, packed, autoencoder, moving.grid)
+    assert carried.requires_grad
+    assert missed.requires_grad  # so that what they keep is there until here
+    more = [
+        activation_bytes(replace(PLAN, config=each, pack_tokens=80, precision=precision)) for each in (still, moving)
+    ]
+    said_itself = 4 * 80 * moving.num_motion * (2 if precision == "bf16" else 4)
+    assert more[1] - more[0] - said_itself == pytest.approx(sum(found.values()), rel=0.1)
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp32"])

@@ -73,7 +73,7 @@ def test_given_tokens_do_not_count(make_task):
     task = make_task()
     batch = task.batch(task.samples, draws(task, 0, 1))
     assert 0 < (batch.cap < 1).sum() < len(batch.cap)
-    loss, num_dreamed, _ = task.mean_loss(batch)
+    loss, _, num_dreamed, _ = task.mean_loss(batch)
     assert num_dreamed == int((batch.cap == 1).sum())
     batch.noise[batch.cap == 0] = 1e6  # a clean token shows none of its noise, and its own loss is left out
     assert torch.equal(task.mean_loss(batch)[0], loss)

@@ -60,3 +60,19 @@ def test_sizes_off_the_grid_are_continued_inside_and_cut_back(autoencoder):
     assert latent.shape == (1, 4, 3, 2, 3)
     assert autoencoder.decode(latent, Shape(6, 13, 21)).shape == pixels.shape
     assert autoencoder.encode(pixels, Grid(4, 16)).shape == (1, 4, 3, 2, 4)
+
+
+def test_the_matrices_alone_move_differences_between_pixels_and_latents():
+    torch.manual_seed(3)
+    autoencoder = Autoencoder(AutoencoderConfig(latent_channels=12, width=8, depth=1))  # its residual is still zero
+    latent = torch.randn(12, 3, 2, 4)
+    frames = autoencoder.linear_pixels(latent.transpose(0, 1))
+    assert frames.shape == (3, 4, 3, 16, 32)
+    decoded, mean = autoencoder.decode(latent[None])[0], autoencoder.decode(torch.zeros(1, 12, 3, 2, 4))[0]
+    torch.testing.assert_close(frames.flatten(0, 1)[3:].transpose(0, 1), decoded - mean, rtol=1e-4, atol=1e-5)
+    one, other = torch.rand(2, 3, 9, 16, 32)
+    difference = (one - other).transpose(0, 1)  # the first frame stands for a block of four
+    blocks = torch.cat([difference[:1].expand(3, -1, -1, -1), difference]).unflatten(0, (3, 4))
+    found = autoencoder.linear_latent(blocks, 7).transpose(0, 1)
+    expected = autoencoder.encode(one[None]) - autoencoder.encode(other[None])
+    torch.testing.assert_close(found, expected[0, :7], rtol=1e-4, atol=1e-5)

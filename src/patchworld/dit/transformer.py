@@ -41,6 +41,7 @@ class TransformerConfig(BaseModel):
     attention: Pattern = "full"  # see windows.windows_of
     window: tuple[PositiveInt, PositiveInt, PositiveInt] = (5, 8, 8)  # tokens; the box of attention="window"
     recall: NonNegativeInt = 0  # width of the queries and keys of `recall.recall`; 0: there is none
+    motion: NonNegativeInt = 0  # numbers said of each voxel about how it moves, see patchworld.motion; 0: none
 
     @property
     def grid(self) -> PatchGrid:
@@ -51,6 +52,11 @@ class TransformerConfig(BaseModel):
     def num_inputs(self) -> int:
         """Values of one token."""
         return self.grid.num_values(self.latent_channels)
+
+    @property
+    def num_motion(self) -> int:
+        """Values that are said of each token's motion."""
+        return self.grid.num_values(self.motion)
 
     @property
     def num_deeds(self) -> int:
@@ -150,7 +156,13 @@ class DiffusionTransformer(nn.Module):
         self.final_modulation = nn.Linear(width, 2 * width)
         self.final = nn.Linear(width, config.num_outputs)
         self.address = nn.Linear(width, 2 * config.recall, bias=False) if config.recall else None
+        self.motion = nn.Linear(width, config.num_motion) if config.motion else None
         self.init_weights()
+
+    @property
+    def num_motion(self) -> int:
+        """Numbers at the end of each prediction that say how its token moves."""
+        return self.config.num_motion
 
     def init_weights(self) -> None:
         """Xavier for matrices; zero for what modulates and for the output: blocks start as identities (adaLN-Zero)."""
@@ -163,13 +175,16 @@ class DiffusionTransformer(nn.Module):
             nn.init.zeros_(layer.weight)
         if self.embed_action is not None:
             nn.init.zeros_(self.embed_action.weight)
+        if self.motion is not None:  # nothing moves
+            nn.init.zeros_(self.motion.weight)
         if self.address is not None:  # keys at zero: each token begins with its own estimate
             nn.init.zeros_(self.address.weight[self.config.recall :])
 
     def forward(
         self, pack: Pack, level: Tensor, text: Tensor, text_lengths: tuple[int, ...], actions: Tensor | None = None
     ) -> Tensor:
-        """Predictions (n, num_outputs), float32; beside them, (n, 2 recall), where its tokens look for each other.
+        """Predictions (n, num_outputs), float32; beside them, (n, 2 recall), where its tokens look for each other, and
+        (n, num_motion) how they move.
 
         pack            noisy tokens (n, p) with their places
         level           (n,) noise level of each token, 1 = pure noise, 0 = clean
@@ -201,7 +216,8 @@ class DiffusionTransformer(nn.Module):
                 x = block(*inputs)
         shift, scale = self.final_modulation(condition).to(x.dtype).chunk(2, dim=1)
         x = runs.apply(modulate, F.layer_norm(x, x.shape[-1:]), shift, scale)
-        return self.final(x).float() if self.address is None else torch.cat([self.final(x), self.address(x)], 1).float()
+        said = [layer(x) for layer in (self.final, self.address, self.motion) if layer is not None]
+        return torch.cat(said, dim=1).float()
 
 
 def with_history(actions: Tensor, clip: Tensor, history: int) -> Tensor:

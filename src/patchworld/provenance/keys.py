@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from patchworld.errors import RunError
+from patchworld.errors import DiskError, RunError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -55,7 +55,7 @@ def signing_key() -> SigningKey:
     try:
         _make(folder)
     except OSError as error:
-        raise RunError(
+        raise DiskError(
             f"{folder} cannot hold the key that signs videos: {error.strerror}; name another folder in {FOLDER}"
         ) from error
     if (key := find_key()) is None:

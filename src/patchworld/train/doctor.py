@@ -44,6 +44,7 @@ from patchworld.video import Clip
 # (2); the perceptron inside (8); statistics of norms.
 KEPT = 23.5
 KEPT_ON_GPU = 32.0  # in bfloat16, where norms are computed in float32; expected, not measured
+MOVED = 6.2  # float32 numbers that `patchworld.motion` keeps for each pixel value of a token
 COMPILED = 1e8  # bytes: as many products as `model.keep_few_products` keeps, and what else oneDNN has made
 GAPS = 0.55  # that the C allocator leaves, over what comes and goes; both measured with presets small and base
 MEASURED_STEPS = 3
@@ -132,8 +133,10 @@ def activation_bytes(plan: Plan) -> float:
         block += config.width // config.head_width * (plan.clip_tokens + plan.words)
     remembered = min(plan.recompute, config.depth)
     whole = config.depth - remembered + (remembered > 0)  # one at a time is computed again
-    ends = 5 * config.width + 2 * config.num_inputs + 4 * (config.num_outputs + 2 * config.recall)
-    return number * plan.pack_tokens * (whole * block + remembered * config.width + ends)
+    ends = 5 * config.width + 2 * config.num_inputs + 4 * (config.num_outputs + 2 * config.recall + config.num_motion)
+    pixels = 3 * TIME * SPACE**2 * config.grid.num_values(1) if config.motion else 0
+    in_blocks = whole * block + remembered * config.width
+    return plan.pack_tokens * (number * (in_blocks + ends) + 4 * MOVED * pixels)
 
 
 def memory_bytes(plan: Plan, program: float, devices: int = 1) -> dict[str, float]:

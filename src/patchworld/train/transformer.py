@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from patchworld.canvas import action_row
 from patchworld.data import LatentSample
+from patchworld.denoise import predict_motion
 from patchworld.diffusion import DDPM, RectifiedFlow
 from patchworld.dit import DiffusionTransformer, TransformerConfig
 from patchworld.errors import InputError
-from patchworld.generate import predict
 from patchworld.model import Model, save
+from patchworld.motion import SAYS, motion_loss
 from patchworld.patches import Pack, pack, patchify, positions
 from patchworld.shapes import Shape
 from patchworld.text import BuiltinTextEncoder, HuggingFaceTextEncoder, TextConfig, train_tokenizer
@@ -28,8 +29,14 @@ from patchworld.video import contact_sheet
 TOKENS_PER_PACK = 1280
 PACKS_PER_STEP = 4
 MOST_CHANNELS = 64  # of the latent that are learned unless said otherwise: 32 cannot carry a fall (docs/log.md)
-NEW = {"linear_guess": True, "recall": 32, "action_history": 8}  # settings of TransformerConfig for new models
+NEW = {  # settings of TransformerConfig for new models
+    "linear_guess": True,
+    "recall": 32,
+    "motion": SAYS,
+    "action_history": 8,
+}
 CLIPS_FOR_VARIANCE = 400
+MOTION = 6.0  # weight of the loss of motion beside that of the velocity: so their gradients are alike
 NO_PROMPT = 0.1  # part of the clips trained without their caption, for guidance
 NO_ACTIONS = 0.3  # part of the clips trained without their actions, for prompts alone
 HELD_OUT = 64  # clips
@@ -113,8 +120,8 @@ class TransformerTask:
         samples, draws = [self.samples[n] for n in numbers], [self._draw(epoch, n) for n in numbers]
         batch = self.batch(samples, draws, self.stage.drop)
         waited = time.perf_counter() - started
-        loss, _, text_lengths = self.mean_loss(batch)
-        return Loss(loss, len(batch.level), self._flops(batch.clean.lengths, text_lengths), waited)
+        loss, moved, _, text_lengths = self.mean_loss(batch)
+        return Loss(loss + MOTION * moved, len(batch.level), self._flops(batch.clean.lengths, text_lengths), waited)
 
     def names(self, part: int) -> list[str]:
         return [str(self.samples[number].path) for number in self._pack(part)[1]]
@@ -152,22 +159,26 @@ class TransformerTask:
             torch.cat(actions) if self.actions else None,
         )
 
-    def mean_loss(self, batch: Batch) -> tuple[Tensor, int, tuple[int, ...]]:
-        """Mean loss over the dreamed tokens, their number, and the tokens of each caption."""
+    def mean_loss(self, batch: Batch) -> tuple[Tensor, Tensor, int, tuple[int, ...]]:
+        """Mean loss over the dreamed tokens, that of motion, their number, and the tokens of each caption."""
         batch = batch.to(self.denoiser.final.weight.device)
         noisy = self.process.corrupt(batch.clean.tokens, batch.noise, batch.level)
         text = self.text_encoder(batch.captions)
-        prediction = predict(self, batch.clean.with_tokens(noisy), batch.level, text, batch.actions)
+        noisy_pack = batch.clean.with_tokens(noisy)
+        prediction, said = predict_motion(self, noisy_pack, batch.level, text, batch.actions)
         each = self.process.loss(prediction, batch.clean.tokens, batch.noise, noisy, batch.level)
         dreamed = batch.cap == 1
-        return each[dreamed].mean(), int(dreamed.sum()), text.lengths
+        moved = said.new_zeros(())
+        if said.shape[1]:
+            moved = motion_loss(batch.clean.tokens, said, batch.clean, self.autoencoder, self.patch)
+        return each[dreamed].mean(), moved, int(dreamed.sum()), text.lengths
 
     def evaluate(self, folder: Path, step: int) -> dict[str, float]:
         """The loss on held-out clips, always with the same noise, and a contact sheet of fixed prompts."""
         total, count = 0.0, 0
         judged = max(HELD_OUT, len(self.held_out))  # few clips are judged several times, with other noise
         for number, sample in enumerate(islice(cycle(self.held_out), judged)):
-            loss, dreamed, _ = self.mean_loss(self.batch([sample], [generator(self.seed, number, 4)]))
+            loss, _, dreamed, _ = self.mean_loss(self.batch([sample], [generator(self.seed, number, 4)]))
             total, count = total + loss.item() * dreamed, count + dreamed
         model = self.model()
         shown = [sample for sample in self.held_out if sample.shape.frames > 1][:SHOWN] or self.held_out[:1]

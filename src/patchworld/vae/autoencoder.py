@@ -92,6 +92,22 @@ class Autoencoder(nn.Module):
         """
         return cut(self.decode_chunk(latent, None, first=True), shape)
 
+    def linear_pixels(self, latent: Tensor) -> Tensor:
+        """What the matrix alone makes of latent frames (f, c, h, w), less its mean: (f, 4, 3, 8 h, 8 w), a block each,
+        float32.
+
+        Moves and mixtures of pixels are then moves and mixtures of latents: see `linear_latent`.
+        """
+        weight = self.to_pixels.weight[:, : latent.shape[1]]
+        rows = F.linear(latent.permute(0, 2, 3, 1), weight.to(latent.dtype)).unflatten(3, (TIME, SPACE, SPACE, 3))
+        pixels = rows.permute(0, 3, 6, 1, 4, 2, 5)  # f, t, c, h, p, w, q; moved and converted in one pass over memory
+        return pixels.to(torch.float32, memory_format=torch.contiguous_format).flatten(5, 6).flatten(3, 4)
+
+    def linear_latent(self, pixels: Tensor, channels: int) -> Tensor:
+        """The first `channels` of the latents of differences of blocks (f, 4, 3, h, w): (f, c, h / 8, w / 8)."""
+        rows = pixels.unflatten(4, (-1, SPACE)).unflatten(3, (-1, SPACE)).permute(0, 3, 5, 1, 4, 6, 2).flatten(3)
+        return F.linear(rows, self.to_latent.weight[:channels].to(rows.dtype)).permute(0, 3, 1, 2)
+
     def encode_stream(self, chunks: Iterable[Tensor]) -> Iterator[Tensor]:
         """Encode a video that comes in pieces: 1 + 4k frames first, then multiples of 4; the result equals `encode`."""
         for number, pixels in enumerate(chunks):

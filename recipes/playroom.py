@@ -16,10 +16,16 @@ cores take nearly twice as many tokens in the same minutes. Its steps were run o
 step continues where it was stopped when the same command is run again. OUT/mended/model is the model.
 `patchworld doctor recipes/playroom.py` tells what all of it needs, before anything runs.
 
+On several devices, --launch "torchrun --nproc-per-node 8" starts each training there; clips are made by one process.
+
 PHOTOGRAPHS is a folder of pictures of your own; without it the autoencoder learns from patterns, letters and shapes.
 """
 
+import argparse
+import shlex
+import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 from patchworld.cli import main
@@ -189,10 +195,24 @@ def mend(out: Path) -> Commands:
     ]
 
 
+def run(commands: Commands, launch: str = "") -> int:
+    """Run them in turn, trainings by the command `launch`; the exit status of the first that fails, or 0."""
+    for command in commands:
+        if launch and command[0] == "train":
+            status = subprocess.call([*shlex.split(launch), "-m", "patchworld", *command])
+        else:
+            status = main(command)
+        if status:
+            return status
+    return 0
+
+
 if __name__ == "__main__":
-    if len(sys.argv) not in (2, 3):
-        sys.exit("usage: python recipes/playroom.py OUT [PHOTOGRAPHS]")
-    for commands in steps(Path(sys.argv[1]), *sys.argv[2:]).values():
-        for command in commands:
-            if status := main(command):  # what could not be done ends the recipe
-                sys.exit(status)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0].split(".")[0])
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder to write")
+    parser.add_argument("photographs", nargs="?", metavar="PHOTOGRAPHS", help="folder of pictures of your own")
+    parser.add_argument(
+        "--launch", default="", metavar="COMMAND", help="what starts each training; default: this process"
+    )
+    options = parser.parse_args()
+    sys.exit(run(list(chain.from_iterable(steps(options.out, options.photographs).values())), options.launch))

@@ -59,8 +59,8 @@ def motion_loss(clean: Tensor, said: Tensor, pack: Pack, autoencoder: Autoencode
             if shape.frames > 1:
                 latent, about = _latent(tokens.float(), shape, patch), _latent(about.float(), shape, patch)
                 frames = autoencoder.linear_pixels(latent)
-                before, _ = _places(about[1:, :2], autoencoder)
-                wrong = (_seen(frames[:-1, -1], before) - frames[1:]).square().mean((1, 2))
+                carried = _moved(frames[:-1, -1], about[1:, :2], _since(autoencoder))
+                wrong = (carried - frames[1:]).square().mean((1, 2))
                 losses.append((F.avg_pool2d(wrong, autoencoder.grid.space) + ROUGH).sqrt().flatten())
     return torch.cat(losses).mean() if losses else said.sum() * 0
 
@@ -74,13 +74,15 @@ def _follow(
     sure = torch.sigmoid(OWN - 2 * noise.clamp(min=FAINTEST).log() + about[:, 2:])  # (f, 2, h, w)
     sure = sure.repeat_interleave(autoencoder.grid.space, 2).repeat_interleave(autoencoder.grid.space, 3)
     frames = autoencoder.linear_pixels(latent)  # (f, t, 3, H, W)
-    before, after = _places(about[:, :2].detach(), autoencoder)
+    move, since = about[:, :2].detach(), _since(autoencoder)
+    until = since - 1 - since[0]  # of the time from a frame of a block to the first one after it, which it is before
     mixed = list(frames)
     for i in range(1, len(mixed)):
-        carried = _seen(mixed[i - 1][None, -1].detach(), before[i : i + 1])[0]
+        carried = _moved(mixed[i - 1][None, -1].detach(), move[i : i + 1], since)[0]
         mixed[i] = torch.lerp(carried, mixed[i], sure[i, :1])
-    for i in reversed(range(len(mixed) - 1)):
-        carried = _seen(mixed[i + 1][None, 0].detach(), after[i : i + 1])[0]
+    for i in reversed(range(len(mixed) - 1)):  # the first block of a clip is one frame, which stands for all of them
+        back = until if i else until[-1:].expand_as(until)
+        carried = _moved(mixed[i + 1][None, 0].detach(), move[i : i + 1], back)[0]
         mixed[i] = torch.lerp(carried, mixed[i], sure[i, 1:])
     change = autoencoder.linear_latent(torch.stack(mixed) - frames, latent.shape[1])
     return clean + patchify(change.float().transpose(0, 1), patch)
@@ -91,29 +93,22 @@ def _latent(tokens: Tensor, shape: Shape, patch: PatchGrid) -> Tensor:
     return unpatchify(tokens, shape, patch).transpose(0, 1)
 
 
-def _places(move: Tensor, autoencoder: Autoencoder) -> tuple[Tensor, Tensor]:
-    """Where each pixel was in the last frame before its block, and will be in the first after it.
+def _since(autoencoder: Autoencoder) -> Tensor:
+    """How long each frame of a block comes after the last one before it, in latent frames: (t,), 1 in the end."""
+    return torch.arange(1, autoencoder.grid.time + 1) / autoencoder.grid.time
 
-    `move` (f, 2, h, w) is in voxels a latent frame. Two tensors (f, t, H, W, 2) in the units of `grid_sample`. The
-    first block of a clip is one frame, which stands for all of them.
+
+def _moved(frames: Tensor, move: Tensor, passed: Tensor) -> Tensor:
+    """One frame (f, 3, H, W) for each block, at each of the times (t,) that have passed since: (f, t, 3, H, W).
+
+    `move` (f, 2, h, w), in voxels a latent frame, is that of what is seen in the block, not in the frame.
     """
-    time, space = autoencoder.grid.time, autoencoder.grid.space
-    height, width = (side * space for side in move.shape[2:])
-    pixels = F.interpolate(move, size=(height, width), mode="bilinear", align_corners=False).movedim(1, -1) * 2 * space
-    unit = pixels / pixels.new_tensor([width, height])  # (f, H, W, 2), of a picture 2 wide and 2 high
+    height, width = frames.shape[2:]
+    way = F.interpolate(move, size=(height, width), mode="bilinear", align_corners=False).movedim(1, -1)  # (f, H, W, 2)
+    unit = way * (2 / way.new_tensor([move.shape[3], move.shape[2]]))  # of a picture 2 wide and 2 high
     y, x = ((torch.arange(side, device=move.device) + 0.5) * 2 / side - 1 for side in (height, width))
     here = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)
-    passed = torch.arange(1, time + 1, device=move.device) / time
-    left = passed.flip(0).expand(len(move), time).clone()
-    left[0] = 1 / time
-    before = here - unit[:, None] * passed[:, None, None, None]
-    return before, here + unit[:, None] * left[:, :, None, None, None]
-
-
-def _seen(frames: Tensor, places: Tensor) -> Tensor:
-    """One frame (f, 3, H, W) for each block as it is seen from its places (f, t, H, W, 2): (f, t, 3, H, W)."""
-    count, time, height, width, _ = places.shape
-    # All frames of a block one below the other: one picture to be read.
-    tall = places.reshape(count, time * height, width, 2)
-    seen = F.grid_sample(frames, tall, mode="bilinear", padding_mode="border", align_corners=False)
-    return seen.unflatten(2, (time, height)).transpose(1, 2)
+    places = here - unit[:, None] * passed.to(move.device)[:, None, None, None]  # (f, t, H, W, 2)
+    # All times of a block one below the other: one picture to be read.
+    seen = F.grid_sample(frames, places.flatten(1, 2), mode="bilinear", padding_mode="border", align_corners=False)
+    return seen.unflatten(2, (len(passed), height)).transpose(1, 2)

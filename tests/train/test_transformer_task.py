@@ -47,7 +47,7 @@ def draws(task, *stream):
 @pytest.mark.parametrize("process", [RectifiedFlow(), DDPM()])
 def test_training_lowers_the_loss_and_leaves_a_model_that_generates(make_task, tmp_path, process):
     task = make_task(process)
-    config = TrainConfig(steps=60, lr=5e-3, lr_warmup_steps=2, ema_decay=0.5)
+    config = TrainConfig(steps=120, lr=5e-3, lr_warmup_steps=2, ema_decay=0.5)
     probe = [task.batch(task.samples, draws(task, 9, number)) for number in range(8)]
     before = sum(task.mean_loss(batch)[0].item() for batch in probe)
     folder = train(task, config, tmp_path / "run")

@@ -24,7 +24,7 @@ def test_all_of_the_recipe_of_the_playroom_is_predicted_for_and_nothing_runs(run
     steps += "carried", "mending", "mended"
     assert all(f": OUT/{step}\n" in out for step in steps)
     assert out.count("2 x h200") == len(steps)
-    assert "training: 11.0 hours in all; making 54,031 clips" in out
+    assert "training: 11.1 hours in all; making 54,031 clips" in out
     assert not list(Path().iterdir())
 
 

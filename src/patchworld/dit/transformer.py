@@ -6,6 +6,7 @@ token, so that one model serves every mixture of given and dreamed spacetime.
 """
 
 import math
+from typing import Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
@@ -41,7 +42,7 @@ class TransformerConfig(BaseModel):
     attention: Pattern = "full"  # see windows.windows_of
     window: tuple[PositiveInt, PositiveInt, PositiveInt] = (5, 8, 8)  # tokens; the box of attention="window"
     recall: NonNegativeInt = 0  # width of the queries and keys of `recall.recall`; 0: there is none
-    motion: NonNegativeInt = 0  # numbers said of each voxel about how it moves, see patchworld.motion; 0: none
+    motion: Literal[0, 4] = 0  # numbers said of each voxel about how it moves, see patchworld.motion; 0: none
 
     @property
     def grid(self) -> PatchGrid:

@@ -1,6 +1,6 @@
 """How the shipped model was made. Run from the root of the repository: python recipes/playroom.py OUT [PHOTOGRAPHS]
 
-    render          6,000 clips of the playroom, 17,650 pictures of it, 27,881 clips of what is rare otherwise,
+    render          11,000 clips of the playroom, 27,650 pictures of it, 46,881 clips of what is rare otherwise,
                     2,500 clips of photographs and patterns; two processes
     autoencoder     matrices in closed form, then 28 minutes of the decoder's residual
     transformer     98 minutes, flow, preset `small`: single pictures, then clips of up to 80 tokens, then all
@@ -9,6 +9,7 @@
     again           93 minutes with more pushes and cameras
     acted           100 minutes on two cores that other programs used too, with more pushes, cuts and hidden things
     carried         92 minutes on two cores, with 12,000 fresh clips: cameras, what is seldom right, cuts, pushes
+    steered         95 minutes on two cores, with 34,000 fresh clips and pictures: pushes that are held, cameras, cuts
     mend            43 minutes of the decoder, on what the transformer dreams, beside other programs
 
 Measured on one core each, of about 205 GFLOP/s in bfloat16 matrix products; what came of it is in docs/model.md. Two
@@ -42,6 +43,11 @@ WORST = (
     *("blows out a candle", "blows out a candle", "blows out a candle", "bites a pie", "bites a pie"),
     *("falls and bounces", "falls and bounces", "hits", "hits", "rolls down a ramp", "knocks over a tower"),
 )
+HARD = (
+    *("rolls behind a wall", "rolls behind a wall", "rolls behind a wall", "blows out a candle", "blows out a candle"),
+    *("bites a pie", "bites a pie", "bites a pie", "falls and bounces", "falls and bounces", "falls and bounces"),
+    *("hits", "hits", "rolls down a ramp", "knocks over a tower"),
+)
 CUTS = ("from the left", "from the right", "from above", "from close up")
 CAMERAS = ("orbits left", "orbits right", "moves in", "moves out", "pans left", "pans right")
 
@@ -60,6 +66,7 @@ def steps(out: Path, photographs: str | None = None) -> dict[str, Commands]:
         "again": again(out),
         "acted": acted(out),
         "carried": carried(out),
+        "steered": steered(out),
         "mend": mend(out),
     }
 
@@ -81,7 +88,12 @@ def render(out: Path, photographs: str | None) -> Commands:
     tall = ["64x112x17=1"]
     fresh = ["64x64x17=0.42", "112x64x17=0.18", "64x112x17=0.27", "64x64x33=0.13"]
     worst = [word for event in WORST for word in ("--event", event)]
+    broad = ["64x64x17=0.41", "112x64x17=0.16", "64x112x17=0.22", "64x64x33=0.12", "96x96x17=0.03"]
+    broad += ["160x96x17=0.02", "96x160x17=0.02", "128x128x17=0.02"]
     rest = [*views[:2], *(word for camera in CAMERAS for word in ("--camera", camera))]
+    hard = [word for event in HARD for word in ("--event", event)]
+    large = ["64x64x1=0.3", "112x64x1=0.25", "64x112x1=0.3", "96x96x1=0.08"]
+    large += ["160x96x1=0.025", "96x160x1=0.025", "128x128x1=0.02"]
     upright = ["64x64x1=0.35", "112x64x1=0.2", "64x112x1=0.35", "96x96x1=0.1"]
     filmed = ["--seed", "1", *(["--photos", photographs] if photographs else [])]
     return [
@@ -102,6 +114,12 @@ def render(out: Path, photographs: str | None) -> Commands:
         [*playroom, "--clips", "2500", "--out", str(out / "views3"), "--seed", "43", "--mix", *fresh, *rest],
         [*playroom, "--clips", "2000", "--out", str(out / "pushes4"), "--seed", "44", "--mix", *fresh, *pushed],
         [*playroom, "--clips", "6000", "--out", str(out / "still3"), "--seed", "45", "--mix", *upright],
+        [*playroom, "--clips", "5000", "--out", str(out / "playroom2"), "--seed", "50"],
+        [*playroom, "--clips", "7000", "--out", str(out / "events5"), "--seed", "51", "--mix", *broad, *hard],
+        [*playroom, "--clips", "3500", "--out", str(out / "cuts3"), "--seed", "52", "--mix", *broad, *cuts],
+        [*playroom, "--clips", "5000", "--out", str(out / "views4"), "--seed", "53", "--mix", *broad, *rest],
+        [*playroom, "--clips", "3500", "--out", str(out / "pushes5"), "--seed", "54", "--mix", *broad, *pushed],
+        [*playroom, "--clips", "10000", "--out", str(out / "still4"), "--seed", "55", "--mix", *large],
         ["data", "pictures", "--workers", "2", "--clips", "2500", "--out", str(out / "pictures"), *filmed],
     ]
 
@@ -172,10 +190,18 @@ def carried(out: Path) -> Commands:
     return [[*train, *begun, "--data", *data]]
 
 
+def steered(out: Path) -> Commands:
+    """Fresh clips alone, pictures twice in an epoch; motion is learned in every pack."""
+    train = ["train", "transformer", "--tokens", "1792", "--parts", "2", "--freeze", "text", "--lr", "1e-3"]
+    names = ("playroom2", "still4", "views4", "events5", "cuts3", "pushes5", "still4")
+    begun = ["--weights", str(out / "carried" / "model"), "--out", str(out / "steered"), "--minutes", "95"]
+    return [[*train, *begun, "--data", *(str(out / name) for name in names)]]
+
+
 def mend(out: Path) -> Commands:
     """Faults of dreams are mended where pixels are made; in the end half of the crops are pictures."""
     train, pictures = ["train", "autoencoder", "--lr", "1e-3"], str(out / "pictures")
-    dreams = ["--mend", str(out / "carried" / "model"), "--data", str(out / "playroom"), pictures]
+    dreams = ["--mend", str(out / "steered" / "model"), "--data", str(out / "playroom"), pictures]
     more = ["--mend", str(out / "mending" / "model"), "--data", str(out / "events"), pictures]
     return [
         [*train, *dreams, "--out", str(out / "mending"), "--minutes", "30"],

@@ -86,9 +86,43 @@ def test_clips_of_a_pack_do_not_see_each_other(lossless):
     torch.testing.assert_close(together, torch.cat(alone), rtol=0, atol=0)
     assert torch.equal(together[: shapes[0].volume], parts[0])  # a picture has nothing beside it
     assert not torch.equal(together, whole.tokens)
-    dropped = Pack(whole.tokens, whole.positions, shapes, torch.ones(len(whole.tokens), dtype=torch.bool))
-    kept = follow(whole.tokens, torch.cat(saids), dropped, torch.cat(levels), lossless, PATCH)
-    assert torch.equal(kept, whole.tokens)
+
+
+def test_a_clip_without_its_first_frame_is_a_shorter_clip_and_one_without_single_tokens_stays(lossless):
+    draw = torch.Generator().manual_seed(2)
+    shapes = (Shape(3, 1, 2), Shape(3, 1, 2), Shape(2, 1, 2))
+    size = sum(shape.volume for shape in shapes)
+    tokens = torch.randn(size, PATCH.num_values(768), generator=draw)
+    said, level = torch.randn(size, PATCH.num_values(SAYS), generator=draw) * 3, torch.rand(size, generator=draw)
+    kept = torch.ones(size, dtype=torch.bool)
+    kept[:2] = kept[9] = False  # the first frame of the first clip, and one token of the second
+    some = Pack(tokens, torch.cat([positions(s, 0.5) for s in shapes]), shapes).keep(kept)
+    found = follow(some.tokens, said[kept], some, level[kept], lossless, PATCH).split(some.lengths)
+    shorter = packed(tokens[2:6], Shape(2, 1, 2))
+    assert torch.equal(found[0], follow(tokens[2:6], said[2:6], shorter, level[2:6], lossless, PATCH))
+    assert torch.equal(found[1], some.tokens[4:9])
+    assert not torch.equal(found[2], tokens[12:])
+    loss = motion_loss(some.tokens, said[kept], some, lossless, PATCH)
+    apart = [
+        motion_loss(tokens[part], said[part], packed(tokens[part], Shape(2, 1, 2)), lossless, PATCH)
+        for part in (slice(2, 6), slice(12, 16))
+    ]
+    torch.testing.assert_close(loss, torch.stack(apart).mean())
+
+
+def test_gradients_go_to_a_voxels_own_estimate_and_to_how_sure_it_is(lossless):
+    draw = torch.Generator().manual_seed(3)
+    shape = Shape(2, 1, 1)
+    own = torch.randn(shape.volume, PATCH.num_values(768), generator=draw).requires_grad_()
+    said = say((0.0, 0.0), -9.0, -9.0, shape).requires_grad_()  # nothing moves
+    towards = torch.randn(own.shape, generator=draw)
+    (follow(own, said, packed(own, shape), torch.ones(len(own)), lossless, PATCH) * towards).sum().backward()
+    sure = 1 / (1 + math.exp(9.0 - OWN))
+    torch.testing.assert_close(own.grad, sure * towards, rtol=1e-4, atol=1e-5)
+    moved, earlier, later = unpatchify(said.grad, shape, PATCH).split([2, 1, 1])
+    assert not moved.any()
+    assert [bool(part.any()) for part in earlier.unbind(1)] == [False, True]
+    assert [bool(part.any()) for part in later.unbind(1)] == [True, False]
 
 
 def test_motion_is_found_from_how_well_it_predicts_the_next_frame(lossless):

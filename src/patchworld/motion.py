@@ -33,18 +33,16 @@ def follow(
     First every frame takes over from the one before it, which has taken over from those before; then from the one
     after it. A voxel keeps sigmoid(OWN - 2 log t + what it says) of itself. What is carried, and where to, is taken as
     it is: gradients go to a voxel's own estimate and to how sure it is; for motion see `motion_loss`. Clips of one
-    latent frame, and those of which tokens were dropped, stay as they are.
+    latent frame, and those of which single tokens were dropped, stay as they are.
     """
-    if pack.kept is not None:
-        return clean.float()
-    parts = (x.float().split(pack.lengths) for x in (clean, said, level))
-    clips = zip(pack.shapes, *parts, strict=True)
-    return torch.cat(
-        [
-            _follow(shape, own, about, noise, autoencoder, patch) if shape.frames > 1 else own
-            for shape, own, about, noise in clips
-        ]
-    )
+    owns, saids, levels = (x.float().split(pack.lengths) for x in (clean, said, level))
+    mixed = list(owns)
+    for shape, numbers in pack.whole.items():
+        if shape.frames > 1:
+            own, about, noise = ([x[number] for number in numbers] for x in (owns, saids, levels))
+            for number, one in zip(numbers, _follow(shape, own, about, noise, autoencoder, patch), strict=True):
+                mixed[number] = one
+    return torch.cat(mixed)
 
 
 def motion_loss(clean: Tensor, said: Tensor, pack: Pack, autoencoder: Autoencoder, patch: PatchGrid) -> Tensor:
@@ -54,43 +52,71 @@ def motion_loss(clean: Tensor, said: Tensor, pack: Pack, autoencoder: Autoencode
     since what comes into view cannot be predicted and should not count for more than what moves.
     """
     losses = []
-    if pack.kept is None:
-        for shape, tokens, about in zip(pack.shapes, clean.split(pack.lengths), said.split(pack.lengths), strict=True):
-            if shape.frames > 1:
-                latent, about = _latent(tokens.float(), shape, patch), _latent(about.float(), shape, patch)
-                frames = autoencoder.linear_pixels(latent)
-                carried = _moved(frames[:-1, -1], about[1:, :2], _since(autoencoder))
-                wrong = (carried - frames[1:]).square().mean((1, 2))
-                losses.append((F.avg_pool2d(wrong, autoencoder.grid.space) + ROUGH).sqrt().flatten())
+    parts = [x.float().split(pack.lengths) for x in (clean, said)]
+    for shape, numbers in pack.whole.items():
+        if shape.frames > 1:
+            latent, about = (_latent([part[number] for number in numbers], shape, patch) for part in parts)
+            frames = _pixels(autoencoder, latent)[:, :, -1]  # of each block the last one: its motion is one motion
+            carried = _moved(frames[:, :-1], about[:, 1:, :2], torch.ones(1))[:, :, 0]
+            wrong = (carried - frames[:, 1:]).square().mean(2).flatten(0, 1)
+            losses.append((F.avg_pool2d(wrong, autoencoder.grid.space) + ROUGH).sqrt().flatten())
     return torch.cat(losses).mean() if losses else said.sum() * 0
 
 
 def _follow(
-    shape: Shape, clean: Tensor, said: Tensor, level: Tensor, autoencoder: Autoencoder, patch: PatchGrid
-) -> Tensor:
-    """`follow` for one clip of several frames."""
-    latent, about = _latent(clean, shape, patch), _latent(said, shape, patch)  # (f, c, h, w), (f, SAYS, h, w)
-    noise = _latent(level[:, None].expand(-1, patch.num_values(1)), shape, patch)
-    sure = torch.sigmoid(OWN - 2 * noise.clamp(min=FAINTEST).log() + about[:, 2:])  # (f, 2, h, w)
-    sure = sure.repeat_interleave(autoencoder.grid.space, 2).repeat_interleave(autoencoder.grid.space, 3)
-    frames = autoencoder.linear_pixels(latent)  # (f, t, 3, H, W)
-    move, since = about[:, :2].detach(), _since(autoencoder)
+    shape: Shape,
+    clean: list[Tensor],
+    said: list[Tensor],
+    level: list[Tensor],
+    autoencoder: Autoencoder,
+    patch: PatchGrid,
+) -> list[Tensor]:
+    """`follow` for clips of one shape, of several frames."""
+    latent, about = _latent(clean, shape, patch), _latent(said, shape, patch)  # (b, f, c, h, w), (b, f, SAYS, h, w)
+    noise = _latent([one[:, None].expand(-1, patch.num_values(1)) for one in level], shape, patch)
+    sure = torch.sigmoid(OWN - 2 * noise.clamp(min=FAINTEST).log() + about[:, :, 2:])  # (b, f, 2, h, w)
+    alone = torch.zeros(shape.frames, 2, 1, 1, dtype=torch.bool, device=sure.device)
+    alone[0, 0] = alone[-1, 1] = True  # nothing comes before the first frame, nothing after the last one
+    sure = sure.masked_fill(alone, 1.0)
+    before, after = _carried(latent.detach(), about[:, :, :2].detach(), sure.detach(), autoencoder)
+    mixed = torch.lerp(after, torch.lerp(before, latent, sure[:, :, :1]), sure[:, :, 1:])
+    change = (mixed - latent).transpose(1, 2)  # (b, c, f, h, w)
+    return [own + patchify(one, patch) for own, one in zip(clean, change, strict=True)]
+
+
+@torch.no_grad()
+def _carried(latent: Tensor, move: Tensor, sure: Tensor, autoencoder: Autoencoder) -> tuple[Tensor, Tensor]:
+    """What comes to each voxel of latents (b, f, c, h, w) from the frames before it, then from those after it.
+
+    A voxel is as sure for all of its pixels, and latents are linear in pixels: so pixels are mixed only to be carried
+    on, and what they become is mixed as latents, with few numbers to keep for the way back.
+    """
+    whole = sure.repeat_interleave(autoencoder.grid.space, 3).repeat_interleave(autoencoder.grid.space, 4)
+    frames = _pixels(autoencoder, latent)  # (b, f, t, 3, H, W)
+    since = _since(autoencoder)
     until = since - 1 - since[0]  # of the time from a frame of a block to the first one after it, which it is before
-    mixed = list(frames)
+    mixed, before, after = list(frames.unbind(1)), [latent[:, 0]], [latent[:, -1]]
+
     for i in range(1, len(mixed)):
-        carried = _moved(mixed[i - 1][None, -1].detach(), move[i : i + 1], since)[0]
-        mixed[i] = torch.lerp(carried, mixed[i], sure[i, :1])
+        came = _moved(mixed[i - 1][:, None, -1], move[:, i : i + 1], since)[:, 0]
+        before.append(latent[:, i] + autoencoder.linear_latent(came - frames[:, i], latent.shape[2]))
+        mixed[i] = torch.lerp(came, mixed[i], whole[:, i, None, :1])
     for i in reversed(range(len(mixed) - 1)):  # the first block of a clip is one frame, which stands for all of them
         back = until if i else until[-1:].expand_as(until)
-        carried = _moved(mixed[i + 1][None, 0].detach(), move[i : i + 1], back)[0]
-        mixed[i] = torch.lerp(carried, mixed[i], sure[i, 1:])
-    change = autoencoder.linear_latent(torch.stack(mixed) - frames, latent.shape[1])
-    return clean + patchify(change.float().transpose(0, 1), patch)
+        came = _moved(mixed[i + 1][:, None, 0], move[:, i : i + 1], back)[:, 0]
+        after.append(latent[:, i] + autoencoder.linear_latent(came - frames[:, i], latent.shape[2]))
+        mixed[i] = torch.lerp(came, mixed[i], whole[:, i, None, 1:])
+    return torch.stack(before, 1), torch.stack(after[::-1], 1)
 
 
-def _latent(tokens: Tensor, shape: Shape, patch: PatchGrid) -> Tensor:
-    """Tokens of one clip as latent frames (f, values of a voxel, h, w)."""
-    return unpatchify(tokens, shape, patch).transpose(0, 1)
+def _latent(tokens: list[Tensor], shape: Shape, patch: PatchGrid) -> Tensor:
+    """Tokens of clips of one shape as latent frames (b, f, values of a voxel, h, w)."""
+    return torch.stack([unpatchify(one, shape, patch).transpose(0, 1) for one in tokens])
+
+
+def _pixels(autoencoder: Autoencoder, latent: Tensor) -> Tensor:
+    """What the matrix makes of latents (b, f, c, h, w): (b, f, t, 3, H, W)."""
+    return autoencoder.linear_pixels(latent.flatten(0, 1)).unflatten(0, latent.shape[:2])
 
 
 def _since(autoencoder: Autoencoder) -> Tensor:
@@ -99,11 +125,12 @@ def _since(autoencoder: Autoencoder) -> Tensor:
 
 
 def _moved(frames: Tensor, move: Tensor, passed: Tensor) -> Tensor:
-    """One frame (f, 3, H, W) for each block, at each of the times (t,) that have passed since: (f, t, 3, H, W).
+    """One frame (b, f, 3, H, W) for each block, at each of the times (t,) that have passed since: (b, f, t, 3, H, W).
 
-    `move` (f, 2, h, w), in voxels a latent frame, is that of what is seen in the block, not in the frame.
+    `move` (b, f, 2, h, w), in voxels a latent frame, is that of what is seen in the block, not in the frame.
     """
-    height, width = frames.shape[2:]
+    clips, (height, width) = len(frames), frames.shape[3:]
+    frames, move = frames.flatten(0, 1), move.flatten(0, 1)
     way = F.interpolate(move, size=(height, width), mode="bilinear", align_corners=False).movedim(1, -1)  # (f, H, W, 2)
     unit = way * (2 / way.new_tensor([move.shape[3], move.shape[2]]))  # of a picture 2 wide and 2 high
     y, x = ((torch.arange(side, device=move.device) + 0.5) * 2 / side - 1 for side in (height, width))
@@ -111,4 +138,4 @@ def _moved(frames: Tensor, move: Tensor, passed: Tensor) -> Tensor:
     places = here - unit[:, None] * passed.to(move.device)[:, None, None, None]  # (f, t, H, W, 2)
     # All times of a block one below the other: one picture to be read.
     seen = F.grid_sample(frames, places.flatten(1, 2), mode="bilinear", padding_mode="border", align_corners=False)
-    return seen.unflatten(2, (len(passed), height)).transpose(1, 2)
+    return seen.unflatten(2, (len(passed), height)).transpose(1, 2).unflatten(0, (clips, -1))

@@ -3,9 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from patchworld.playroom.actions import ACTIONS, push_acceleration
+from patchworld.playroom.actions import ACTIONS, SHORTEST_HELD, held_from, push_acceleration
+from patchworld.playroom.camera import view
 from patchworld.playroom.grammar import sample_scene
 from patchworld.playroom.scene import Scene, Thing
+from patchworld.playroom.verify import discs
 from patchworld.playroom.world import Trajectory, simulate
 
 
@@ -63,3 +65,21 @@ def test_sampled_scenes_use_known_actions_one_per_frame() -> None:
 
 def test_none_and_jump_are_no_pushes() -> None:
     assert push_acceleration("none", 8) == push_acceleration("jump", 8) == (0.0, 0.0, 0.0)
+
+
+def test_some_clips_of_pushes_hold_one_and_the_ball_may_leave() -> None:
+    scenes = [sample_scene(5, number, frames=17, size=(64, 64), event="is pushed") for number in range(40)]
+    held = [scene for scene in scenes if held_from(scene.actions) is not None]
+    assert 0.2 < len(held) / len(scenes) < 0.5
+    gone = 0
+    for scene in held:
+        start, run = held_from(scene.actions), simulate(scene)
+        assert len(set(scene.actions[start : start + SHORTEST_HELD])) == 1
+        x, y, *_ = discs(scene, view(scene, 16), run.position[16])[0]
+        gone += not (0 <= x <= 64 and 0 <= y <= 64)
+    assert 0 < gone < len(held)
+
+
+def test_what_is_held_is_found() -> None:
+    assert held_from(("none", "push left", "push left", "none", "none", "none", "jump")) is None
+    assert held_from(("none", "jump", *("push away",) * 3, "none")) == 2

@@ -1,11 +1,16 @@
 import json
+import multiprocessing
+import os
 import re
+import signal
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from patchworld.errors import InputError
+from patchworld.errors import InputError, RunError
 from patchworld.playroom.dataset import DEFAULT_MIX, SizeShare, write_dataset
 from patchworld.video import read
 
@@ -59,6 +64,33 @@ def test_dataset_continues_where_it_stopped(whole: Path, tmp_path: Path) -> None
 
 def test_the_number_of_workers_changes_nothing(whole: Path, tmp_path: Path) -> None:
     assert make(tmp_path / "two", 8, workers=2) == contents(whole)
+
+
+def test_a_worker_that_dies_costs_nothing_but_time(whole: Path, tmp_path: Path) -> None:
+    killed = []
+
+    def kill_one() -> None:
+        while not list((tmp_path / "two" / "states").glob("*.json")):
+            time.sleep(0.01)
+        worker = multiprocessing.active_children()[0]
+        os.kill(worker.pid, signal.SIGKILL)
+        killed.append(worker.pid)
+
+    killer = threading.Thread(target=kill_one, daemon=True)
+    killer.start()
+    write_dataset(tmp_path / "two", num_clips=40, workers=2, mix=MIX, progress=False)
+    killer.join(10)
+    assert killed
+    made, expected = contents(tmp_path / "two"), contents(whole)
+    assert len([name for name in made if name.startswith("states/")]) == 40
+    assert all(made[name] == expected[name] for name in expected if name.startswith("clips/"))
+    assert len(made["captions.jsonl"].splitlines()) == 40
+
+
+def test_workers_that_all_die_at_once_are_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("patchworld.playroom.dataset._obey_parent", os.abort)
+    with pytest.raises(RunError, match="--workers 1"):
+        write_dataset(tmp_path / "d", num_clips=4, workers=2, mix=MIX, progress=False)
 
 
 def test_a_clip_without_its_state_is_made_again(whole: Path, tmp_path: Path) -> None:

@@ -21,11 +21,12 @@ def make_encoder(**options) -> BuiltinTextEncoder:
     return BuiltinTextEncoder(TextConfig(vocab_size=tokenizer.vocab_size, **settings), tokenizer)
 
 
-def test_a_prompt_encodes_the_same_alone_and_in_a_batch() -> None:
-    encoder = make_encoder()
-    together = encoder(PROMPTS)
+@pytest.mark.parametrize("times", [1, 9])  # in few words and in more than one lot of rows
+def test_a_prompt_encodes_the_same_alone_and_in_a_batch(times) -> None:
+    encoder, prompts = make_encoder(), PROMPTS * times
+    together = encoder(prompts)
     assert together.features.shape == (sum(together.lengths), encoder.width)
-    for prompt, features in zip(PROMPTS, together.split(), strict=True):
+    for prompt, features in zip(prompts, together.split(), strict=True):
         torch.testing.assert_close(features, encoder([prompt]).features, rtol=1e-5, atol=1e-5)
 
 

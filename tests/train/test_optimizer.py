@@ -1,5 +1,7 @@
 """Claims about the optimizer."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from torch import nn
@@ -54,6 +56,17 @@ def test_muon_is_that_of_pytorch(shape):
         ours.step()
         peer.step()
     assert torch.equal(own, other)
+
+
+def test_threads_change_nothing():
+    (alone, optimizer), (other, side_by_side) = made("muon"), made("muon")
+    with ThreadPoolExecutor(2) as pool:
+        for seed in (1, 2):
+            give_gradients(alone, seed)
+            give_gradients(other, seed)
+            optimizer.step()
+            side_by_side.step(pool.map)
+    assert all(torch.equal(a, b) for a, b in zip(alone.parameters(), other.parameters(), strict=True))
 
 
 def test_muon_moves_matrices_in_blocks_equally_far_in_every_direction():

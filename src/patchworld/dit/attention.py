@@ -19,6 +19,9 @@ from torch.nn import functional as F
 from patchworld.dit.varlen import has_kernel, varlen_attention
 
 QUERIES_AT_ONCE = 512  # bounds the scores that exist at the same time: measured, more leave the cache
+ROUND = (
+    16  # oneDNN compiles a product for each of its sizes, which takes longer than the product: so rows have few sizes
+)
 MOST_KEYS_KEPT = 1024  # up to here a query's weights are small beside the other things its token keeps for backward
 
 
@@ -144,6 +147,8 @@ def _groups(q_lengths: tuple[int, ...], k_lengths: tuple[int, ...], padded: bool
             stop += 1
         counts = torch.tensor(k_lengths[span:stop])
         num, longest, total = stop - span, int(counts.max()), int(counts.sum())
+        if padded:  # few sizes of products: see ROUND
+            longest = -(-longest // ROUND) * ROUND
         starts = counts.cumsum(0) - counts
         places = torch.arange(longest)
         source = (starts[:, None] + places.clamp(max=counts[:, None] - 1)).flatten()

@@ -23,27 +23,42 @@ def recall(clean: Tensor, address: Tensor, pack: Pack, level: Tensor) -> Tensor:
     time i at a place becomes the sum over times j of softmax_j(q_i k_j / sqrt(r) + [i = j] (OWN - 2 log t_i)) times
     that of j. The less noise a token has, the surer it is of itself; one without noise stays what it is.
     """
-    kept: list[Tensor | None] = [None] * len(pack.shapes)
-    if pack.kept is not None:
-        kept = list(pack.kept.split([shape.volume for shape in pack.shapes]))
-    clips = zip(pack.shapes, kept, *(x.float().split(pack.lengths) for x in (clean, address, level)), strict=True)
+    clean, address, level = (x.float() for x in (clean, address, level))
+    owns, addresses, levels = (x.split(pack.lengths) for x in (clean, address, level))
+    mixed, whole = list(owns), {number for numbers in pack.whole.values() for number in numbers}
     with torch.autocast(clean.device.type, enabled=False):
-        return torch.cat([_recall(*clip) if clip[0].frames > 1 else clip[2] for clip in clips])
+        for shape, numbers in pack.whole.items():
+            if shape.frames > 1:
+                own, where, noise = (torch.stack([x[n] for n in numbers]) for x in (owns, addresses, levels))
+                for number, one in zip(numbers, _recall(shape, own, where, noise), strict=True):
+                    mixed[number] = one
+        if pack.kept is not None:
+            kept = pack.kept.split([shape.volume for shape in pack.shapes])
+            for number in set(range(len(pack.shapes))) - whole:
+                about = (owns[number], addresses[number], levels[number])
+                mixed[number] = _recall_some(pack.shapes[number], kept[number], *about)
+    return torch.cat(mixed)
 
 
-def _recall(shape: Shape, kept: Tensor | None, clean: Tensor, address: Tensor, level: Tensor) -> Tensor:
-    """`recall` for one clip, of which all tokens or those that are `kept` (volume,) are there."""
+def _recall_some(shape: Shape, kept: Tensor, clean: Tensor, address: Tensor, level: Tensor) -> Tensor:
+    """`recall` for one clip, of which the tokens that are `kept` (volume,) are there."""
+    here = kept.nonzero()[:, 0].to(clean.device)
+
+    def spread(x: Tensor) -> Tensor:
+        return x.new_zeros(1, shape.volume, *x.shape[1:]).index_copy(1, here, x[None])
+
+    return _recall(shape, spread(clean), spread(address), spread(level), kept.to(clean.device))[0, here]
+
+
+def _recall(shape: Shape, clean: Tensor, address: Tensor, level: Tensor, kept: Tensor | None = None) -> Tensor:
+    """`recall` for clips of one shape, (b, volume, ...) each; times at which a place is not `kept` (volume,) are not
+    looked at.
+    """
+    clean, address, level = (x.unflatten(1, (shape.frames, -1)) for x in (clean, address, level))  # (b, f, places, ...)
+    q, k = address.chunk(2, dim=3)
+    scores = torch.einsum("binr,bjnr->bnij", q, k) * q.shape[3] ** -0.5
+    scores = scores + torch.diag_embed(OWN - 2 * level.clamp(min=FAINTEST).log().mT)
     if kept is not None:
-        here = kept.nonzero()[:, 0].to(clean.device)
-        clean, address, level = (
-            x.new_zeros(shape.volume, *x.shape[1:]).index_copy(0, here, x) for x in (clean, address, level)
-        )
-    clean, address, level = (x.unflatten(0, (shape.frames, -1)) for x in (clean, address, level))  # (f, places, ...)
-    q, k = address.chunk(2, dim=2)
-    scores = torch.einsum("inr,jnr->nij", q, k) * q.shape[2] ** -0.5
-    scores = scores + torch.diag_embed(OWN - 2 * level.clamp(min=FAINTEST).log().T)
-    if kept is not None:
-        there = kept.view(shape.frames, -1).T.to(clean.device)
+        there = kept.view(shape.frames, -1).T
         scores = scores.masked_fill(~there[:, None, :], torch.finfo(scores.dtype).min)
-    mixed = torch.einsum("nij,jnp->inp", scores.softmax(-1), clean).flatten(0, 1)
-    return mixed if kept is None else mixed[here]
+    return torch.einsum("bnij,bjnp->binp", scores.softmax(-1), clean).flatten(1, 2)

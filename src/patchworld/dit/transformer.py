@@ -206,6 +206,8 @@ class DiffusionTransformer(nn.Module):
         x = self.embed_tokens(pack.tokens)  # (n, d)
         angles = rotary_angles(pack.positions, self.config.head_width)[:, None]
         rotation = (angles.cos().to(x.dtype), angles.sin().to(x.dtype))
+        if torch.is_grad_enabled():  # see ROUND
+            text = F.pad(text, (0, 0, 0, -len(text) % ROUND))
         windows = windows_of(self.config.attention, self.config.window)
         spans = [find_spans(pack, text_lengths, window) for window in windows]
         for number, block in enumerate(self.blocks):
@@ -219,6 +221,11 @@ class DiffusionTransformer(nn.Module):
         x = runs.apply(modulate, F.layer_norm(x, x.shape[-1:]), shift, scale)
         said = [layer(x) for layer in (self.final, self.address, self.motion) if layer is not None]
         return torch.cat(said, dim=1).float()
+
+
+# In training words get rows that nobody attends to, and packs a clip of nothing, up to a multiple of this. Products of
+# matrices whose sizes seldom come back are compiled anew each time, which on a CPU takes longer than the product.
+ROUND = 128
 
 
 def with_history(actions: Tensor, clip: Tensor, history: int) -> Tensor:

@@ -68,7 +68,7 @@ class Spans:
         """Keys or values of the tokens (n, ...) and of the words (m, ...) as those of the spans."""
         if any(count > 1 for count in self.counts):
             # A copy for each span. The backward pass of expand sums in float32, that of an index in the type it finds.
-            clips = zip(words.split(self.text_lengths), self.counts, strict=True)
+            clips = zip(words[: sum(self.text_lengths)].split(self.text_lengths), self.counts, strict=True)
             words = torch.cat([clip.expand(count, *clip.shape).flatten(0, 1) for clip, count in clips])
         return torch.cat([tokens, words]).index_select(0, self.keys)
 

@@ -32,6 +32,19 @@ class Pack:
         return tuple(whole if self.kept is None else _counts(self.kept, whole).tolist())
 
     @cached_property
+    def whole(self) -> dict[Shape, list[int]]:
+        """The numbers of the clips of which whole frames are here, by the shape of what is here: neighbours in time
+        all, without a token missing among them. Clips of one shape can be computed as one batch.
+        """
+        found: dict[Shape, list[int]] = {}
+        counts = self.frame_lengths.split([shape.frames for shape in self.shapes])
+        for number, (shape, count) in enumerate(zip(self.shapes, counts, strict=True)):
+            here = count.nonzero()[:, 0]
+            if (count[here] == shape.height * shape.width).all() and here[-1] - here[0] == len(here) - 1:
+                found.setdefault(Shape(len(here), shape.height, shape.width), []).append(number)
+        return found
+
+    @cached_property
     def frame_lengths(self) -> Tensor:
         """Tokens of each latent frame of each clip, (frames,) on the CPU; a frame may have lost all of them."""
         whole = [shape.height * shape.width for shape in self.shapes for _ in range(shape.frames)]
@@ -55,6 +68,14 @@ class Pack:
         here = kept.to(self.tokens.device)
         return replace(self, tokens=self.tokens[here], positions=self.positions[here], kept=kept)
 
+    def joined(self, other: "Pack") -> "Pack":
+        """These clips and then those of `other`."""
+        tokens, positions = torch.cat([self.tokens, other.tokens]), torch.cat([self.positions, other.positions])
+        kept = None
+        if self.kept is not None or other.kept is not None:
+            kept = torch.cat([_all_kept(each) if each.kept is None else each.kept for each in (self, other)])
+        return Pack(tokens, positions, self.shapes + other.shapes, kept)
+
     def to(self, device: torch.device | str) -> "Pack":
         return replace(self, tokens=self.tokens.to(device), positions=self.positions.to(device))
 
@@ -62,6 +83,10 @@ class Pack:
 def pack(tokens: Sequence[Tensor], positions: Sequence[Tensor], shapes: Sequence[Shape]) -> Pack:
     """Put clips together: each has tokens (n_i, p), positions (n_i, 3) and a token shape."""
     return Pack(torch.cat(list(tokens)), torch.cat(list(positions)), tuple(shapes))
+
+
+def _all_kept(pack: Pack) -> Tensor:
+    return torch.ones(len(pack.tokens), dtype=torch.bool)
 
 
 def _counts(kept: Tensor, whole: list[int]) -> Tensor:

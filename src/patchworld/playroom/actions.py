@@ -4,6 +4,8 @@ The action of frame `i` acts during the time from frame `i` to frame `i + 1`: it
 The action of the last frame therefore never shows.
 """
 
+from itertools import groupby
+
 ACTIONS = ("none", "push left", "push right", "push away", "push towards", "jump")
 
 # Change of speed in metres per second that one frame of pushing gives to a body without friction.
@@ -17,6 +19,19 @@ _DIRECTIONS = {
     "push away": (0.0, 1.0, 0.0),
     "push towards": (0.0, -1.0, 0.0),
 }
+# Of a push that is held: frames in which the ball may leave the stage.
+SHORTEST_HELD = 3
+
+
+def held_from(actions: tuple[str, ...]) -> int | None:
+    """The frame in which the first push of SHORTEST_HELD frames or more begins; None if there is none."""
+    start = 0
+    for action, run in groupby(actions):
+        length = len(list(run))
+        if action != "none" and length >= SHORTEST_HELD:
+            return start
+        start += length
+    return None
 
 
 def push_acceleration(action: str, fps: float) -> tuple[float, float, float]:

@@ -14,12 +14,15 @@ import multiprocessing
 import signal
 import sys
 from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 
 import numpy as np
 
+from patchworld.errors import RunError
 from patchworld.playroom.grammar import check
 from patchworld.playroom.world import load_mujoco
 from patchworld.video.made_folder import check_amounts, settle
@@ -27,6 +30,7 @@ from patchworld.video.whole_file import whole_file
 
 CRF = 12
 INDEX_EVERY = 500  # clips between two writings of captions.jsonl: a stopped run leaves a usable data set
+AHEAD = 8  # jobs that wait for each process, so that none is ever idle
 VERSION = 1
 
 
@@ -129,14 +133,36 @@ def _render_all(jobs: list[_Job], workers: int, progress: bool, folder: Path, nu
 
 
 def _results(jobs: list[_Job], workers: int) -> Iterator[int]:
-    """Render the jobs in this process, or in `workers` others, yielding as they are done."""
+    """Render the jobs in this process, or in `workers` others, yielding as they are done.
+
+    A worker that dies, as software renderers do now and then, takes the others with it; its jobs are then done by new
+    ones. Only when not even one more clip comes of that is it given up.
+    """
     if workers == 1 or len(jobs) < 2:
         yield from map(_write_clip, jobs)
         return
+    left = {job.index: job for job in jobs}
+    while left:
+        before = len(left)
+        try:
+            for index in _rendered(list(left.values()), workers):
+                del left[index]
+                yield index
+        except BrokenProcessPool as error:
+            if len(left) == before:
+                raise RunError("the processes that render die at once: see what one says with --workers 1") from error
+
+
+def _rendered(jobs: list[_Job], workers: int) -> Iterator[int]:
     # spawn: a forked OpenGL context does not survive.
     context = multiprocessing.get_context("spawn")
-    with context.Pool(min(workers, len(jobs)), initializer=_obey_parent) as pool:
-        yield from pool.imap_unordered(_write_clip, jobs, chunksize=4)
+    with ProcessPoolExecutor(min(workers, len(jobs)), context, initializer=_obey_parent) as pool:
+        waiting = iter(jobs)
+        running = {pool.submit(_write_clip, job) for job in islice(waiting, AHEAD * workers)}
+        while running:
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            running |= {pool.submit(_write_clip, job) for job in islice(waiting, len(done))}
+            yield from (one.result() for one in done)
 
 
 def _obey_parent() -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from patchworld.playroom.actions import SHORTEST_HELD
 from patchworld.playroom.layouts import LAYOUTS
 from patchworld.playroom.scene import (
     CAMERAS,
@@ -47,6 +48,7 @@ HELD_OUT_EVENTS = (
 ATTEMPTS_PER_EVENT = 60
 # Rolling resistance, as a rate of slowing per second, where a ball would otherwise leave the picture.
 DRAG = {"rolls down a ramp": 0.9, "is pushed": 0.8, "hits": 0.35, "knocks over a tower": 0.3}
+HELD = 0.35  # share of the clips of pushes in which one is held: a player who holds a key down for long
 MOVING_CAMERA = 0.35
 CUT = 0.08
 FRAMES_OF_CUT = 17  # the fewest of a clip with a cut
@@ -91,7 +93,7 @@ def draw_scene(
         ground=str(rng.choice(GROUNDS)),
         light=str(rng.choice(LIGHTS, p=(0.5, 0.25, 0.25))),
         shots=shots,
-        actions=_actions(rng, frames, things[0].position) if chosen == "is pushed" else ("none",) * frames,
+        actions=_actions(rng, luck, frames, things[0].position) if chosen == "is pushed" else ("none",) * frames,
         relation=relation,
         count=count,
         rolling_drag=drag,
@@ -175,8 +177,10 @@ def _shot(rng: np.random.Generator, camera: str, target: Vector, distance: float
     return Shot(0, camera, target, tilt, *paths[camera])
 
 
-def _actions(rng: np.random.Generator, frames: int, start: Vector) -> tuple[str, ...]:
-    """Pushes and jumps with pauses, steered so that the ball stays on the stage (verified afterwards)."""
+def _actions(rng: np.random.Generator, luck: np.random.Generator, frames: int, start: Vector) -> tuple[str, ...]:
+    """Pushes and jumps with pauses, steered so that the ball stays on the stage (verified afterwards), unless one is
+    HELD.
+    """
     steps = {"push left": (-1, 0), "push right": (1, 0), "push away": (0, 1), "push towards": (0, -1), "jump": (0, 0)}
     place = np.array(start[:2])
     actions: list[str] = ["none"] * int(rng.integers(0, 3))
@@ -193,4 +197,9 @@ def _actions(rng: np.random.Generator, frames: int, start: Vector) -> tuple[str,
             hold = 1
         place = place + 0.75 * hold * np.array(steps[action])
         actions += [action] * hold + ["none"] * int(rng.integers(4, 8))
+    if luck.random() < HELD:
+        begin = int(luck.integers(0, frames // 2))
+        length = int(luck.integers(SHORTEST_HELD, frames + 1 - begin))
+        held = str(luck.choice([name for name in steps if name != "jump"]))
+        actions = [*actions[:begin], *[held] * length, *["none"] * frames]
     return tuple(actions[:frames])

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from patchworld.playroom.actions import SHORTEST_HELD, held_from
 from patchworld.playroom.camera import View, project, view
 from patchworld.playroom.scene import Scene, Thing
 from patchworld.playroom.world import Trajectory
@@ -15,7 +16,7 @@ def happened(scene: Scene, run: Trajectory) -> bool:
     """Whether everything in `scene` starts well placed and its event takes place in view."""
     return (
         well_placed(scene)
-        and stays_in_view(scene, run)
+        and (stays_in_view(scene, run) or held_from(scene.actions) is not None)
         and undisturbed(scene, run)
         and _CHECKS[scene.event](scene, run)
     )
@@ -164,7 +165,8 @@ def _changes(flag: str, before: bool) -> Callable[[Scene, Trajectory], bool]:
 def _pushed(scene: Scene, run: Trajectory) -> bool:
     if all(action == "none" for action in scene.actions[:-2]):
         return False
-    for frame in range(scene.frames):
+    held = held_from(scene.actions)
+    for frame in range(scene.frames if held is None else held + SHORTEST_HELD):  # then it may leave the stage
         x, y, radius, _ = discs(scene, view(scene, frame), run.position[frame])[0]
         if not (0.3 * radius <= x <= scene.width - 0.3 * radius and 0 <= y <= scene.height - 0.3 * radius):
             return False

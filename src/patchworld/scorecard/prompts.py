@@ -11,6 +11,7 @@ from itertools import accumulate, groupby
 import numpy as np
 
 from patchworld.playroom import captions, sample_scene
+from patchworld.playroom.actions import held_from
 from patchworld.playroom.draw import HELD_OUT_EVENTS
 from patchworld.playroom.scene import CAMERAS, Scene
 
@@ -116,7 +117,7 @@ def deeds(scene: Scene, frames: int) -> list[tuple[int, int, str]]:
 
 
 def _with_deeds(scene: Scene, number: int) -> bool:
-    return bool(deeds(scene, scene.frames))
+    return bool(deeds(scene, scene.frames)) and held_from(scene.actions) is None
 
 
 SUITES = (

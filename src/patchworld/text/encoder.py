@@ -88,6 +88,8 @@ class BuiltinTextEncoder(nn.Module):
             [(starts[numbers][:, None] + torch.arange(length)).flatten() for length, numbers in groups.items()]
         ).to(device)
         sizes = [(len(numbers), length) for length, numbers in groups.items()]
+        if extra := -len(order) % ROUND if len(order) > ROUND else 0:  # a prompt that nobody reads
+            order, sizes = torch.cat([order, order[:1].expand(extra)]), [*sizes, (1, extra)]
         places = torch.cat([torch.arange(length).repeat(many) for many, length in sizes]).to(device)
         rotation = rotary_angles(places, self.width // self.config.num_heads)
 
@@ -96,7 +98,13 @@ class BuiltinTextEncoder(nn.Module):
         for block in self.blocks:
             x = block(x, rotation, sizes)
         x = self.norm(x) + words  # what a word is stays beside what it means here, whatever the blocks have learned
+        if extra:
+            x, order = x[:-extra], order[:-extra]
         return TextTokens(torch.empty_like(x).index_copy(0, order, x), tokens.lengths)
+
+
+# Rows of many words: a product of matrices whose size seldom comes back is compiled anew, and takes longer for it.
+ROUND = 128
 
 
 # What a block adds is scaled by this. The denoiser asks little of its words at first, and Adam makes big steps of small
@@ -120,7 +128,7 @@ class _Block(nn.Module):
     def forward(self, x: Tensor, rotation: Tensor, sizes: list[tuple[int, int]]) -> Tensor:
         """x (m, width) to the same; `sizes` are (prompts, tokens of each) of the groups of equal length, in order."""
         x = x + BRANCH * self.attention_out(self._attend(self.attention_in(self.attention_norm(x)), rotation, sizes))
-        return x + BRANCH * self.mlp_out(F.gelu(self.mlp_in(self.mlp_norm(x)), approximate="tanh"))
+        return x + BRANCH * self.mlp_out(F.gelu(self.mlp_in(self.mlp_norm(x))))
 
     def _attend(self, x: Tensor, rotation: Tensor, sizes: list[tuple[int, int]]) -> Tensor:
         """Attention within each prompt: queries, keys and values (m, 3 width) to (m, width)."""

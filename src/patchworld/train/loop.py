@@ -163,7 +163,7 @@ def _train(task: Task[Any], config: TrainConfig, out: Path, ranks: Ranks) -> Pat
                 _write_row(metrics, {"step": step, "seconds": seconds, "not_learned_from": 1})
                 continue
             troubles, health = 0, health.after(loss, norm)
-            optimizer.step()
+            optimizer.step(pool.map if ranks.size == 1 else map)
             optimizer.zero_grad()
             update_average(ema, module, min(config.ema_decay, (1 + step) / (10 + step)))
             step += 1

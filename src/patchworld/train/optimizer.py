@@ -4,7 +4,8 @@ Muon makes every direction of a matrix's momentum equally strong (Jordan 2024, "
 Liu et al. 2025, 2502.16982). Embeddings, norms, biases, modulation and what comes in or goes out stay with AdamW.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import torch
@@ -55,17 +56,25 @@ class Muon(torch.optim.Optimizer):
     def __init__(self, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float) -> None:
         super().__init__(parameters, {"lr": lr, "weight_decay": weight_decay})
 
-    @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+    def step(self, closure: Any = None, each: Callable = map) -> None:  # type: ignore[override]
+        """`each` is what goes through the matrices: `map`, or that of a pool of threads."""
         for group in self.param_groups:
-            for parameter in (p for p in group["params"] if p.grad is not None):
-                moment = self.state[parameter].setdefault("momentum_buffer", torch.zeros_like(parameter))
-                moment.lerp_(parameter.grad, 1 - MOMENTUM)
-                push = parameter.grad.lerp(moment, MOMENTUM)  # a look ahead (Nesterov)
-                move = on_whole(orthogonal, push)
-                rows, columns = parameter.shape
-                parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                parameter.add_(move, alpha=-group["lr"] * max(1, rows / columns) ** 0.5)
+            learned = [p for p in group["params"] if p.grad is not None]
+            for parameter in learned:
+                self.state[parameter].setdefault("momentum_buffer", torch.zeros_like(parameter))
+            for _ in each(partial(self._move, group["lr"], group["weight_decay"]), learned):
+                pass
+
+    @torch.no_grad()
+    def _move(self, lr: float, weight_decay: float, parameter: nn.Parameter) -> None:
+        moment = self.state[parameter]["momentum_buffer"]
+        assert parameter.grad is not None
+        moment.lerp_(parameter.grad, 1 - MOMENTUM)
+        push = parameter.grad.lerp(moment, MOMENTUM)  # a look ahead (Nesterov)
+        move = on_whole(orthogonal, push)
+        rows, columns = parameter.shape
+        parameter.mul_(1 - lr * weight_decay)
+        parameter.add_(move, alpha=-lr * max(1, rows / columns) ** 0.5)
 
 
 class Optimizer:
@@ -102,9 +111,10 @@ class Optimizer:
             for group in part.param_groups:
                 group["lr"] = lr * MUON_SCALE if isinstance(part, Muon) else lr
 
-    def step(self) -> None:
+    def step(self, each: Callable = map) -> None:
+        """`each`: see Muon.step; threads only where a process has all of every matrix."""
         for part in self.parts:
-            part.step()
+            part.step(each=each) if isinstance(part, Muon) else part.step()
 
     def zero_grad(self) -> None:
         for part in self.parts:

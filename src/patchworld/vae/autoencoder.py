@@ -99,7 +99,9 @@ class Autoencoder(nn.Module):
         Moves and mixtures of pixels are then moves and mixtures of latents: see `linear_latent`.
         """
         weight = self.to_pixels.weight[:, : latent.shape[1]]
-        rows = F.linear(latent.permute(0, 2, 3, 1), weight.to(latent.dtype)).unflatten(3, (TIME, SPACE, SPACE, 3))
+        rows = F.linear(latent.permute(0, 2, 3, 1).contiguous(), weight.to(latent.dtype)).unflatten(
+            3, (TIME, SPACE, SPACE, 3)
+        )
         pixels = rows.permute(0, 3, 6, 1, 4, 2, 5)  # f, t, c, h, p, w, q; moved and converted in one pass over memory
         return pixels.to(torch.float32, memory_format=torch.contiguous_format).flatten(5, 6).flatten(3, 4)
 

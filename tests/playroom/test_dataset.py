@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from patchworld.errors import InputError, RunError
+from patchworld.errors import InputError
 from patchworld.playroom.dataset import DEFAULT_MIX, SizeShare, write_dataset
 from patchworld.video import read
 
@@ -85,12 +85,6 @@ def test_a_worker_that_dies_costs_nothing_but_time(whole: Path, tmp_path: Path) 
     assert len([name for name in made if name.startswith("states/")]) == 40
     assert all(made[name] == expected[name] for name in expected if name.startswith("clips/"))
     assert len(made["captions.jsonl"].splitlines()) == 40
-
-
-def test_workers_that_all_die_at_once_are_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("patchworld.playroom.dataset._obey_parent", os.abort)
-    with pytest.raises(RunError, match="--workers 1"):
-        write_dataset(tmp_path / "d", num_clips=4, workers=2, mix=MIX, progress=False)
 
 
 def test_a_clip_without_its_state_is_made_again(whole: Path, tmp_path: Path) -> None:

@@ -23,8 +23,7 @@ licences in usr/share/doc or beside them; some letters are Chinese where a font 
 
 import json
 import math
-import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -40,6 +39,7 @@ from patchworld.video.lettering import STYLES, has_chinese, lettering
 from patchworld.video.made_folder import check_amounts, settle
 from patchworld.video.resize import resize_frame
 from patchworld.video.whole_file import whole_file
+from patchworld.workers import side_by_side
 
 FPS = 8.0
 FINE = 2  # samples of the sheet along each side of a pixel
@@ -146,7 +146,13 @@ def write_pictures(
     plans = [(_video(folder, shots), shots) for shots in (plan(seed, i, sources) for i in range(num_clips))]
     missing = [job for job in plans if not job[0].exists()]
     try:
-        for _ in tqdm(_results(missing, workers), total=len(missing), unit="clip", desc="pictures", delay=1):
+        for _ in tqdm(
+            side_by_side(_write_clip, missing, workers, _one_thread),
+            total=len(missing),
+            unit="clip",
+            desc="pictures",
+            delay=1,
+        ):
             pass
     finally:
         _write_captions(folder, plans)
@@ -562,18 +568,13 @@ def _video(folder: Path, shots: tuple[Shot, ...]) -> Path:
     return folder / "clips" / f"{shots[0].key[1]:06d}.{'png' if one else 'mkv'}"
 
 
-def _results(jobs: list[tuple[Path, tuple[Shot, ...]]], workers: int) -> Iterator[Path]:
-    """Draw and write the jobs in this process, or in `workers` others, yielding as they are done."""
-    if workers == 1 or len(jobs) < 2:
-        yield from map(_write_clip, jobs)
-        return
-    with multiprocessing.get_context("spawn").Pool(min(workers, len(jobs)), torch.set_num_threads, (1,)) as pool:
-        yield from pool.imap_unordered(_write_clip, jobs, chunksize=4)
-
-
 def _write_clip(job: tuple[Path, tuple[Shot, ...]]) -> Path:
     path, shots = job
     return write(draw(shots), path)
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
 
 
 def _write_captions(folder: Path, plans: list[tuple[Path, tuple[Shot, ...]]]) -> None:

@@ -10,27 +10,21 @@ clip is done.
 """
 
 import json
-import multiprocessing
-import signal
-import sys
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
-from itertools import islice, product
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 
-from patchworld.errors import RunError
 from patchworld.playroom.grammar import check
 from patchworld.playroom.world import load_mujoco
 from patchworld.video.made_folder import check_amounts, settle
 from patchworld.video.whole_file import whole_file
+from patchworld.workers import side_by_side
 
 CRF = 12
 INDEX_EVERY = 500  # clips between two writings of captions.jsonl: a stopped run leaves a usable data set
-AHEAD = 8  # jobs that wait for each process, so that none is ever idle
 VERSION = 1
 
 
@@ -126,49 +120,10 @@ def _render_all(jobs: list[_Job], workers: int, progress: bool, folder: Path, nu
     with tqdm(
         total=num_clips, initial=num_clips - len(jobs), unit="clip", disable=not progress, desc="playroom"
     ) as bar:
-        for done, _ in enumerate(_results(jobs, workers), start=1):
+        for done, _ in enumerate(side_by_side(_write_clip, jobs, workers), start=1):
             bar.update()
             if done % INDEX_EVERY == 0:
                 write_index(folder)
-
-
-def _results(jobs: list[_Job], workers: int) -> Iterator[int]:
-    """Render the jobs in this process, or in `workers` others, yielding as they are done.
-
-    A worker that dies, as software renderers do now and then, takes the others with it; its jobs are then done by new
-    ones. Only when not even one more clip comes of that is it given up.
-    """
-    if workers == 1 or len(jobs) < 2:
-        yield from map(_write_clip, jobs)
-        return
-    left = {job.index: job for job in jobs}
-    while left:
-        before = len(left)
-        try:
-            for index in _rendered(list(left.values()), workers):
-                del left[index]
-                yield index
-        except BrokenProcessPool as error:
-            if len(left) == before:
-                raise RunError("the processes that render die at once: see what one says with --workers 1") from error
-
-
-def _rendered(jobs: list[_Job], workers: int) -> Iterator[int]:
-    # spawn: a forked OpenGL context does not survive.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(jobs)), context, initializer=_obey_parent) as pool:
-        waiting = iter(jobs)
-        running = {pool.submit(_write_clip, job) for job in islice(waiting, AHEAD * workers)}
-        while running:
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            running |= {pool.submit(_write_clip, job) for job in islice(waiting, len(done))}
-            yield from (one.result() for one in done)
-
-
-def _obey_parent() -> None:
-    """In a worker: Ctrl-C is for the parent, which then asks to end; ending by exit removes half-written files."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
 def _jobs(
@@ -191,7 +146,7 @@ def _jobs(
         yield _Job(str(folder), seed, index, split, (share.width, share.height), share.num_frames, event, camera, cut)
 
 
-def _write_clip(job: _Job) -> int:
+def _write_clip(job: _Job) -> None:
     """Render one clip and write its video and then its state."""
     from patchworld.playroom.episode import play
     from patchworld.playroom.grammar import sample_scene
@@ -219,7 +174,6 @@ def _write_clip(job: _Job) -> int:
     head = json.dumps({"entry": entry}, ensure_ascii=False)
     body = json.dumps(episode.state, ensure_ascii=False, separators=(",", ":"))
     _write_text(_state_path(job), f"{head[:-1]},\n{body[1:]}\n")
-    return job.index
 
 
 def _state_path(job: _Job) -> Path:

@@ -4,12 +4,9 @@ The floor needs no clips of its own: the clip of one prompt answers the question
 """
 
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -22,6 +19,7 @@ from patchworld.scorecard.questions import Question
 from patchworld.scorecard.reading import read
 from patchworld.scorecard.worlds import Dream, rendered
 from patchworld.video import Clip
+from patchworld.workers import side_by_side
 
 RENDERS, MODEL = "renders", "model"
 SHUFFLED = ", shuffled"
@@ -71,36 +69,27 @@ def examine(
     processes, and pickled on the way there if there are several. The clips of the first `keep` prompts of each suite
     come with the results.
     """
-    jobs = [(suite, number) for suite in suites for number in range(amount)]
-    with _mapping(workers) as run:
-        prompts = list(progress(run(_draw, jobs), "drawing"))
-        # A fixed permutation, so that the same prompts always have the same floor.
-        order = np.random.default_rng(0).permutation(len(prompts))
-        partner = dict(zip(order.tolist(), np.roll(order, 1).tolist(), strict=True))
-        tasks = [
-            (Task(prompt, prompts[partner[i]], prompt.number < keep), make_dream, questions)
-            for i, prompt in enumerate(prompts)
-        ]
-        return list(progress(run(_work, tasks), "scoring"))
+
+    def every(function: Callable[[Any], Any], jobs: Sequence[Any], stage: str) -> list[Any]:
+        # A process for each core beats threads inside small products.
+        done = dict(progress(side_by_side(function, jobs, workers, _one_thread), stage))
+        return [done[number] for number in range(len(jobs))]
+
+    prompts = every(_draw, [(suite, number) for suite in suites for number in range(amount)], "drawing")
+    # A fixed permutation, so that the same prompts always have the same floor.
+    order = np.random.default_rng(0).permutation(len(prompts))
+    partner = dict(zip(order.tolist(), np.roll(order, 1).tolist(), strict=True))
+    tasks = [
+        (Task(prompt, prompts[partner[i]], prompt.number < keep), make_dream, questions)
+        for i, prompt in enumerate(prompts)
+    ]
+    try:
+        return every(_work, tasks, "scoring")
+    finally:
+        _examiners.clear()  # the next examination in this process may be of another world
 
 
-@contextmanager
-def _mapping(workers: int) -> Iterator[Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]]:
-    """`map`, in this process or in several."""
-    if workers == 1:
-        try:
-            yield map
-        finally:
-            _examiners.clear()  # the next examination may be of another world
-        return
-    # spawn: a forked OpenGL context does not survive. A process for each core beats threads inside small products.
-    with get_context("spawn").Pool(workers, _start) as pool:
-        yield lambda function, items: pool.imap(function, items, chunksize=4)
-
-
-def _start() -> None:
-    """In a worker: Ctrl-C is for the parent, and one thread each, since the workers are the parallelism."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _one_thread() -> None:
     torch.set_num_threads(1)
 
 

@@ -75,7 +75,7 @@ def _follow(
     latent, about = _latent(clean, shape, patch), _latent(said, shape, patch)  # (b, f, c, h, w), (b, f, SAYS, h, w)
     noise = _latent([one[:, None].expand(-1, patch.num_values(1)) for one in level], shape, patch)
     sure = torch.sigmoid(OWN - 2 * noise.clamp(min=FAINTEST).log() + about[:, :, 2:])  # (b, f, 2, h, w)
-    alone = torch.zeros(shape.frames, 2, 1, 1, dtype=torch.bool, device=sure.device)
+    alone = torch.zeros(sure.shape[1], 2, 1, 1, dtype=torch.bool, device=sure.device)
     alone[0, 0] = alone[-1, 1] = True  # nothing comes before the first frame, nothing after the last one
     sure = sure.masked_fill(alone, 1.0)
     before, after = _carried(latent.detach(), about[:, :, :2].detach(), sure.detach(), autoencoder)

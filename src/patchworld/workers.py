@@ -14,7 +14,7 @@ from patchworld.errors import RunError
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
-AHEAD = 8  # jobs that wait for each process, so that none is ever idle
+AHEAD = 8  # jobs that are given to each process at once, so that none is ever idle
 
 
 def side_by_side(
@@ -27,26 +27,36 @@ def side_by_side(
 
     `start` is called once in each of the others. Function, jobs and results are pickled on the way.
 
-    A process that dies, as software renderers let theirs now and then, takes the others with it; what was not done is
-    then done by new ones. Raises RunError when not even one more job is done by them, and what `function` raises.
+    A process that dies, as software renderers let theirs now and then, takes the others with it; what they had is then
+    done one by one, and the rest by new ones. Raises RunError for a job that ends whoever does it, and what `function`
+    raises.
     """
     if workers == 1 or len(jobs) < 2:
         yield from enumerate(map(function, jobs))
         return
     left = dict(enumerate(jobs))
     while left:
-        before = len(left)
         try:
-            for number, result in _results(function, dict(left), workers, start):
+            for number, result in _results(function, dict(left), workers, AHEAD * workers, start):
                 del left[number]
                 yield number, result
-        except BrokenProcessPool as error:
-            if len(left) == before:
-                raise RunError("all worker processes die at once: see what one of them says with 1 worker") from error
+        except BrokenProcessPool:
+            suspects = dict(islice(left.items(), AHEAD * workers))
+            try:
+                for number, result in _results(function, suspects, 1, 1, start):
+                    del left[number]
+                    yield number, result
+            except BrokenProcessPool as error:
+                number = next(iter(left))
+                raise RunError(f"job {number} ends the process that does it: see what it says with 1 worker") from error
 
 
 def _results(
-    function: Callable[[Job], Result], jobs: dict[int, Job], workers: int, start: Callable[[], object] | None
+    function: Callable[[Job], Result],
+    jobs: dict[int, Job],
+    workers: int,
+    ahead: int,
+    start: Callable[[], object] | None,
 ) -> Iterator[tuple[int, Result]]:
     # spawn: a forked OpenGL context does not survive.
     context = multiprocessing.get_context("spawn")
@@ -56,12 +66,12 @@ def _results(
         def begin(count: int) -> None:
             running.update({pool.submit(_do, function, job): number for number, job in islice(waiting, count)})
 
-        begin(AHEAD * workers)
+        begin(ahead)
         while running:
             done, _ = wait(running, return_when=FIRST_COMPLETED)
-            begin(len(done))
             for one in done:
                 yield running.pop(one), one.result()
+            begin(len(done))
 
 
 def _do(function: Callable[[Job], Result], job: Job) -> Result:

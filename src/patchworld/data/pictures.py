@@ -25,7 +25,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -146,13 +146,8 @@ def write_pictures(
     plans = [(_video(folder, shots), shots) for shots in (plan(seed, i, sources) for i in range(num_clips))]
     missing = [job for job in plans if not job[0].exists()]
     try:
-        for _ in tqdm(
-            side_by_side(_write_clip, missing, workers, _one_thread),
-            total=len(missing),
-            unit="clip",
-            desc="pictures",
-            delay=1,
-        ):
+        done = side_by_side(_write_clip, missing, workers, partial(torch.set_num_threads, 1))
+        for _ in tqdm(done, total=len(missing), unit="clip", desc="pictures", delay=1):
             pass
     finally:
         _write_captions(folder, plans)
@@ -571,10 +566,6 @@ def _video(folder: Path, shots: tuple[Shot, ...]) -> Path:
 def _write_clip(job: tuple[Path, tuple[Shot, ...]]) -> Path:
     path, shots = job
     return write(draw(shots), path)
-
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 def _write_captions(folder: Path, plans: list[tuple[Path, tuple[Shot, ...]]]) -> None:

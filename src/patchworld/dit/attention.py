@@ -19,9 +19,7 @@ from torch.nn import functional as F
 from patchworld.dit.varlen import has_kernel, varlen_attention
 
 QUERIES_AT_ONCE = 512  # bounds the scores that exist at the same time: measured, more leave the cache
-ROUND = (
-    16  # oneDNN compiles a product for each of its sizes, which takes longer than the product: so rows have few sizes
-)
+ROUND = 16  # of keys in training: products whose sizes seldom come back are compiled anew, see dit/transformer.py
 MOST_KEYS_KEPT = 1024  # up to here a query's weights are small beside the other things its token keeps for backward
 
 

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ def examine(
 
     def every(function: Callable[[Any], Any], jobs: Sequence[Any], stage: str) -> list[Any]:
         # A process for each core beats threads inside small products.
-        done = dict(progress(side_by_side(function, jobs, workers, _one_thread), stage))
+        done = dict(progress(side_by_side(function, jobs, workers, partial(torch.set_num_threads, 1)), stage))
         return [done[number] for number in range(len(jobs))]
 
     prompts = every(_draw, [(suite, number) for suite in suites for number in range(amount)], "drawing")
@@ -87,10 +88,6 @@ def examine(
         return every(_work, tasks, "scoring")
     finally:
         _examiners.clear()  # the next examination in this process may be of another world
-
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 def _draw(job: tuple[Suite, int]) -> Prompt:

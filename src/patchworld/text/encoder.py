@@ -88,7 +88,7 @@ class BuiltinTextEncoder(nn.Module):
             [(starts[numbers][:, None] + torch.arange(length)).flatten() for length, numbers in groups.items()]
         ).to(device)
         sizes = [(len(numbers), length) for length, numbers in groups.items()]
-        if extra := -len(order) % ROUND if len(order) > ROUND else 0:  # a prompt that nobody reads
+        if extra := -len(order) % ROUND if torch.is_grad_enabled() else 0:  # a prompt that nobody reads
             order, sizes = torch.cat([order, order[:1].expand(extra)]), [*sizes, (1, extra)]
         places = torch.cat([torch.arange(length).repeat(many) for many, length in sizes]).to(device)
         rotation = rotary_angles(places, self.width // self.config.num_heads)
@@ -103,7 +103,7 @@ class BuiltinTextEncoder(nn.Module):
         return TextTokens(torch.empty_like(x).index_copy(0, order, x), tokens.lengths)
 
 
-# Rows of many words: a product of matrices whose size seldom comes back is compiled anew, and takes longer for it.
+# Of words in training: a product of matrices whose size seldom comes back is compiled anew, and takes longer for it.
 ROUND = 128
 
 

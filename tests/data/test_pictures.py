@@ -6,22 +6,12 @@ import numpy as np
 import pytest
 
 from patchworld.data import read_dataset
-from patchworld.data.pictures import (
-    COLOURS,
-    FINE,
-    FORMS,
-    PATTERNS,
-    PHOTOGRAPHS,
-    Shot,
-    _camera,
-    _filmed,
-    _reach,
-    describe,
-    draw,
-    find_photographs,
-    plan,
-    write_pictures,
-)
+from patchworld.data.pictures import Shot, describe, draw, find_photographs, plan, write_pictures
+from patchworld.data.pictures.camera import FINE, camera_path, filmed, reach
+from patchworld.data.pictures.colours import COLOURS
+from patchworld.data.pictures.flight import FORMS
+from patchworld.data.pictures.patterns import PATTERNS
+from patchworld.data.pictures.planning import PHOTOGRAPHS
 from patchworld.errors import InputError
 from patchworld.video import Clip, read
 
@@ -43,23 +33,23 @@ def photographs(tmp_path):
 def test_a_camera_at_the_finest_step_sees_the_mean_of_each_block_of_samples():
     sheet = np.random.default_rng(1).uniform(0, 255, (40, 60, 3)).astype(np.float32)
     x, y = 20, 14  # the corner between samples, so that each sample falls on a pixel of the sheet
-    seen = _filmed(sheet, np.array([[x, y, 1.0, 0.0]]), (8, 6))[0]
+    seen = filmed(sheet, np.array([[x, y, 1.0, 0.0]]), (8, 6))[0]
     part = sheet[y - 6 : y + 6, x - 8 : x + 8].reshape(6, FINE, 8, FINE, 3).mean((1, 3))
     np.testing.assert_allclose(seen, part, atol=0.01)
 
 
 def test_a_camera_turned_by_a_quarter_sees_the_picture_turned_back():
     sheet = np.random.default_rng(2).uniform(0, 255, (32, 32, 3)).astype(np.float32)
-    upright, turned = _filmed(sheet, np.array([[16, 16, 1.0, 0.0], [16, 16, 1.0, np.pi / 2]]), (8, 8))
+    upright, turned = filmed(sheet, np.array([[16, 16, 1.0, 0.0], [16, 16, 1.0, np.pi / 2]]), (8, 8))
     np.testing.assert_allclose(turned, np.rot90(upright), atol=0.05)
 
 
 @pytest.mark.parametrize("camera", ["is still", "pans", "zooms in", "zooms out", "turns", "pans and zooms in", "roams"])
 def test_the_view_keeps_within_the_sheet_at_both_ends(camera):
     for seed in range(40):
-        path = _camera(shot(camera=camera), 96, 70, np.random.default_rng(seed))
+        path = camera_path(shot(camera=camera), 96, 70, np.random.default_rng(seed))
         for x, y, span, angle in path[[0, -1]]:
-            across, down = span * _reach((24, 16), np.array([angle, angle]))
+            across, down = span * reach((24, 16), np.array([angle, angle]))
             assert across - 1e-6 <= x <= 96 - across + 1e-6
             assert down - 1e-6 <= y <= 70 - down + 1e-6
 
@@ -67,7 +57,7 @@ def test_the_view_keeps_within_the_sheet_at_both_ends(camera):
 @pytest.mark.parametrize(("camera", "sign"), [("zooms in", -1), ("zooms out", 1), ("pans", 0), ("is still", 0)])
 def test_a_camera_does_what_its_name_says(camera, sign):
     for seed in range(20):
-        x, y, span, angle = _camera(shot(camera=camera), 96, 70, np.random.default_rng(seed)).T
+        x, y, span, angle = camera_path(shot(camera=camera), 96, 70, np.random.default_rng(seed)).T
         assert np.sign(span[-1] - span[0]) == sign
         if "zooms" not in camera:  # near an edge, a view that widens is pushed inwards
             assert (np.ptp(x) + np.ptp(y) > 0) == (camera == "pans")
@@ -140,7 +130,7 @@ def test_a_photograph_is_not_enlarged_and_only_its_colours_are_seen(photographs)
 
 
 def test_the_data_set_is_read_back_continued_and_the_same_for_any_number_of_workers(tmp_path, photographs, monkeypatch):
-    monkeypatch.setattr("patchworld.data.pictures.MIX", ((16, 16, 3, 0.7), (16, 24, 1, 0.3)))
+    monkeypatch.setattr("patchworld.data.pictures.planning.MIX", ((16, 16, 3, 0.7), (16, 24, 1, 0.3)))
     first = write_pictures(tmp_path / "a", num_clips=4, photos=photographs, seed=3)
     write_pictures(first, num_clips=8, photos=photographs, seed=3)
     second = write_pictures(tmp_path / "b", num_clips=8, photos=photographs, seed=3)

@@ -221,7 +221,7 @@ def _steps(recipe: Path, out: Path) -> dict[str, list[list[str]]]:
 
 def _clips_of(step: argparse.Namespace) -> Counter[Shape]:
     """What a command makes: so many clips of each size."""
-    from patchworld.data.pictures import MIX
+    from patchworld.data.pictures.planning import MIX
     from patchworld.playroom import DEFAULT_MIX
 
     playroom = [(each.width, each.height, each.num_frames, each.weight) for each in DEFAULT_MIX]

@@ -39,6 +39,13 @@ def test_the_loss_is_a_mean_over_the_values_of_each_token() -> None:
     assert loss.tolist() == [1.0, 1.0]
 
 
+def test_errors_count_as_much_as_their_weight() -> None:
+    clean, noise = torch.zeros(2, 4), torch.zeros(2, 4)
+    prediction, weight = torch.tensor([[2.0, 0, 0, 0], [1, 1, 1, 1]]), torch.tensor([0.25, 0.75, 1, 2])
+    loss = RectifiedFlow().loss(prediction, clean, noise, clean, torch.full((2,), 0.5), weight)
+    assert loss.tolist() == [0.25, 1.0]
+
+
 def test_levels_are_logit_normal_and_shifted() -> None:
     generator = torch.Generator().manual_seed(0)
     level = RectifiedFlow(logit_mean=-0.5, logit_std=0.8, shift=3.0).sample_levels(20000, generator)

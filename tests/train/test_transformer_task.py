@@ -3,6 +3,7 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from conftest import TINY_TEXT
@@ -14,12 +15,12 @@ from patchworld.dit import PRESETS, transformer
 from patchworld.dit.transformer import ROUND
 from patchworld.errors import InputError
 from patchworld.model import load
-from patchworld.patches import unpack, unpatchify
-from patchworld.shapes import Grid
+from patchworld.patches import PatchGrid, unpack, unpatchify
+from patchworld.shapes import Grid, Shape
 from patchworld.text import HuggingFaceTextEncoder
 from patchworld.train import Stage, TrainConfig, TransformerTask, train
 from patchworld.train.order import generator
-from patchworld.train.transformer import new_model
+from patchworld.train.transformer import new_model, token_weight
 
 
 @pytest.fixture
@@ -78,6 +79,17 @@ def test_given_tokens_do_not_count(make_task):
     assert num_dreamed == int((batch.cap == 1).sum())
     batch.noise[batch.cap == 0] = 1e6  # a clean token shows none of its noise, and its own loss is left out
     assert torch.equal(task.mean_loss(batch)[0], loss)
+
+
+@pytest.mark.parametrize("grid", [PatchGrid(1, 2), PatchGrid(2, 1)])
+def test_errors_are_worth_the_pixels_they_change(tiny_model, grid):
+    autoencoder, channels = tiny_model.autoencoder, 6
+    weight, power = token_weight(autoencoder, channels, grid), []
+    for value in torch.eye(grid.num_values(channels)):  # one value of a token of the second token frame wrong by one
+        tokens = torch.stack([torch.zeros_like(value), value])
+        wrong = unpatchify(tokens, Shape(2, 1, 1), grid)
+        power.append(autoencoder.linear_pixels(wrong.transpose(0, 1)).square().sum().item())
+    torch.testing.assert_close(weight, torch.tensor(power) / np.mean(power))
 
 
 def test_a_batch_is_a_function_of_seed_and_pack(make_task):

@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from patchworld.diffusion.process import FreshNoise, OnStep, Predict, check_num_steps, choose_solver
+from patchworld.diffusion.process import FreshNoise, OnStep, Predict, check_num_steps, choose_solver, weighted_mean
 from patchworld.errors import InputError
 
 VLB_WEIGHT = 0.001  # lambda of the hybrid loss, 2102.09672 section 3.1
@@ -117,15 +117,23 @@ class DDPM:
         guess = (1 - abar).sqrt() / total * noisy.float()
         return torch.cat([guess + (abar * variance / total).sqrt() * values, spread], dim=1).float()
 
-    def loss(self, prediction: Tensor, clean: Tensor, noise: Tensor, noisy: Tensor, level: Tensor) -> Tensor:
+    def loss(
+        self,
+        prediction: Tensor,
+        clean: Tensor,
+        noise: Tensor,
+        noisy: Tensor,
+        level: Tensor,
+        weight: Tensor | None = None,
+    ) -> Tensor:
         """L_simple + 0.001 L_vlb, (n,): squared error of eps, and a bound on the likelihood that trains v alone.
 
         2102.09672, equation 16. L_vlb is a sum over T steps; at one random step it is estimated by T times that
         step's term, in bits as in the paper's figures. The mean is cut from the gradient there, so that eps learns
-        from L_simple.
+        from L_simple, which alone is weighted.
         """
         eps, v = prediction.float().chunk(2, dim=1)
-        simple = (eps - noise.float()).square().mean(dim=1)
+        simple = weighted_mean((eps - noise.float()).square(), weight)
         bound = self._bound(eps.detach(), v, clean.float(), noisy.float(), level)
         return simple + VLB_WEIGHT * self.num_levels * bound
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from patchworld.diffusion.process import FreshNoise, OnStep, Predict, check_num_steps, choose_solver
+from patchworld.diffusion.process import FreshNoise, OnStep, Predict, check_num_steps, choose_solver, weighted_mean
 from patchworld.diffusion.solvers import VELOCITY_SOLVERS
 from patchworld.errors import InputError
 
@@ -85,9 +85,17 @@ class RectifiedFlow:
         total = ((1 - t) ** 2 * variance + t**2).clamp(min=1e-8)
         return (t - (1 - t) * variance) / total * noisy.float() + (variance / total).sqrt() * output.float()
 
-    def loss(self, prediction: Tensor, clean: Tensor, noise: Tensor, noisy: Tensor, level: Tensor) -> Tensor:
-        """Mean over p of (prediction - (eps - x_0))^2, (n,)."""
-        return (prediction.float() - (noise.float() - clean.float())).square().mean(dim=1)
+    def loss(
+        self,
+        prediction: Tensor,
+        clean: Tensor,
+        noise: Tensor,
+        noisy: Tensor,
+        level: Tensor,
+        weight: Tensor | None = None,
+    ) -> Tensor:
+        """Mean over p of weight (prediction - (eps - x_0))^2, (n,)."""
+        return weighted_mean((prediction.float() - (noise.float() - clean.float())).square(), weight)
 
     def clean_estimate(self, prediction: Tensor, noisy: Tensor, level: Tensor) -> Tensor:
         """x_t - t v, (n, p): the other end of the line."""

@@ -55,8 +55,18 @@ class NoiseProcess(Protocol):
         faint values, mostly noise, no longer fill the width of the denoiser.
         """
 
-    def loss(self, prediction: Tensor, clean: Tensor, noise: Tensor, noisy: Tensor, level: Tensor) -> Tensor:
-        """How wrong the `prediction` (n, outputs) is: one finite number per token, (n,), the mean over its values."""
+    def loss(
+        self,
+        prediction: Tensor,
+        clean: Tensor,
+        noise: Tensor,
+        noisy: Tensor,
+        level: Tensor,
+        weight: Tensor | None = None,
+    ) -> Tensor:
+        """How wrong the `prediction` (n, outputs) is: one finite number per token, (n,), the mean over its values, each
+        times its `weight` (p,).
+        """
 
     def clean_estimate(self, prediction: Tensor, noisy: Tensor, level: Tensor) -> Tensor:
         """The clean tokens (n, p) that the `prediction` points to; good enough for previews at any level."""
@@ -82,6 +92,11 @@ class NoiseProcess(Protocol):
         on_step: OnStep | None = None,
     ) -> Tensor:
         """Clean tokens (n, p) from `noisy` ones, each at its `cap` (n,), that is, from corrupt(clean, noise, cap)."""
+
+
+def weighted_mean(error: Tensor, weight: Tensor | None) -> Tensor:
+    """Mean over p of errors (n, p), each times its `weight` (p,) where there is one: (n,)."""
+    return error.mean(dim=1) if weight is None else (error * weight).mean(dim=1)
 
 
 def check_num_steps(num_steps: int, most: int = 10_000) -> None:

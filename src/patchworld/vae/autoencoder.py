@@ -92,6 +92,11 @@ class Autoencoder(nn.Module):
         """
         return cut(self.decode_chunk(latent, None, first=True), shape)
 
+    def pixel_power(self, channels: int) -> Tensor:
+        """By how much one of the first `channels` changes the pixels of its block, squared, over their mean: (c,)."""
+        power = self.to_pixels.weight[:, :channels].detach().float().square().sum(0)
+        return power / power.mean()
+
     def linear_pixels(self, latent: Tensor) -> Tensor:
         """What the matrix alone makes of latent frames (f, c, h, w), less its mean: (f, 4, 3, 8 h, 8 w), a block each,
         float32.

@@ -1,6 +1,6 @@
 """How the shipped model was made. Run from the root of the repository: python recipes/playroom.py OUT [PHOTOGRAPHS]
 
-    render          11,000 clips of the playroom, 27,650 pictures of it, 46,881 clips of what is rare otherwise,
+    render          11,000 clips of the playroom, 57,650 pictures of it, 52,881 clips of what is rare otherwise,
                     2,500 clips of photographs and patterns; two processes
     autoencoder     matrices in closed form, then 28 minutes of the decoder's residual
     transformer     98 minutes, flow, preset `small`: single pictures, then clips of up to 80 tokens, then all
@@ -10,6 +10,7 @@
     acted           100 minutes on two cores that other programs used too, with more pushes, cuts and hidden things
     carried         92 minutes on two cores, with 12,000 fresh clips: cameras, what is seldom right, cuts, pushes
     steered         95 minutes on two cores, with 34,000 fresh clips and pictures: pushes that are held, cameras, cuts
+    weighed         94 minutes on two cores, with 36,000 fresh clips and pictures; errors count as pixels
     mend            43 minutes of the decoder, on what the transformer dreams, beside other programs
 
 Measured on one core each, of about 205 GFLOP/s in bfloat16 matrix products; what came of it is in docs/model.md. Two
@@ -67,6 +68,7 @@ def steps(out: Path, photographs: str | None = None) -> dict[str, Commands]:
         "acted": acted(out),
         "carried": carried(out),
         "steered": steered(out),
+        "weighed": weighed(out),
         "mend": mend(out),
     }
 
@@ -120,6 +122,10 @@ def render(out: Path, photographs: str | None) -> Commands:
         [*playroom, "--clips", "5000", "--out", str(out / "views4"), "--seed", "53", "--mix", *broad, *rest],
         [*playroom, "--clips", "3500", "--out", str(out / "pushes5"), "--seed", "54", "--mix", *broad, *pushed],
         [*playroom, "--clips", "10000", "--out", str(out / "still4"), "--seed", "55", "--mix", *large],
+        [*playroom, "--clips", "30000", "--out", str(out / "still5"), "--seed", "60", "--mix", *large],
+        [*playroom, "--clips", "3500", "--out", str(out / "events6"), "--seed", "61", "--mix", *broad, *hard],
+        [*playroom, "--clips", "1500", "--out", str(out / "cuts4"), "--seed", "62", "--mix", *broad, *cuts],
+        [*playroom, "--clips", "1000", "--out", str(out / "pushes6"), "--seed", "64", "--mix", *broad, *pushed],
         ["data", "pictures", "--workers", "2", "--clips", "2500", "--out", str(out / "pictures"), *filmed],
     ]
 
@@ -198,10 +204,19 @@ def steered(out: Path) -> Commands:
     return [[*train, *begun, "--data", *(str(out / name) for name in names)]]
 
 
+def weighed(out: Path) -> Commands:
+    """Clips of before and fresh ones; pictures are a third of the tokens again. What is fresh and rare comes twice."""
+    train = ["train", "transformer", "--tokens", "1792", "--parts", "2", "--freeze", "text", "--lr", "8e-4"]
+    seen = ("playroom2", "still4", "views4", "events5", "cuts3", "pushes5")
+    data = [str(out / name) for name in (*seen, "still5", "events6", "cuts4", "pushes6", "still5", "events6")]
+    begun = ["--weights", str(out / "steered" / "model"), "--out", str(out / "weighed"), "--minutes", "94"]
+    return [[*train, *begun, "--data", *data]]
+
+
 def mend(out: Path) -> Commands:
     """Faults of dreams are mended where pixels are made; in the end half of the crops are pictures."""
     train, pictures = ["train", "autoencoder", "--lr", "1e-3"], str(out / "pictures")
-    dreams = ["--mend", str(out / "steered" / "model"), "--data", str(out / "playroom"), pictures]
+    dreams = ["--mend", str(out / "weighed" / "model"), "--data", str(out / "playroom"), pictures]
     more = ["--mend", str(out / "mending" / "model"), "--data", str(out / "events"), pictures]
     return [
         [*train, *dreams, "--out", str(out / "mending"), "--minutes", "30"],

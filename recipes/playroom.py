@@ -206,11 +206,12 @@ def steered(out: Path) -> Commands:
 
 def weighed(out: Path) -> Commands:
     """Clips of before and fresh ones; pictures are a third of the tokens again. What is fresh and rare comes twice."""
-    train = ["train", "transformer", "--tokens", "1792", "--parts", "2", "--freeze", "text", "--lr", "8e-4"]
+    train = ["train", "transformer", "--tokens", "1792", "--parts", "2", "--freeze", "text"]
+    rate = ["--lr", "7e-4", "--lr-decay", "0.86"]  # weights this old get worse at a high rate that does not fall
     seen = ("playroom2", "still4", "views4", "events5", "cuts3", "pushes5")
     data = [str(out / name) for name in (*seen, "still5", "events6", "cuts4", "pushes6", "still5", "events6")]
     begun = ["--weights", str(out / "steered" / "model"), "--out", str(out / "weighed"), "--minutes", "94"]
-    return [[*train, *begun, "--data", *data]]
+    return [[*train, *rate, *begun, "--data", *data]]
 
 
 def mend(out: Path) -> Commands:

@@ -22,6 +22,7 @@ from patchworld.video import read
         (("--minutes", 0), "minutes=0.0: .*greater than 0"),
         (("--steps", 0), "steps=0: .*greater than 0"),
         (("--steps", 2, "--lr", 0), "lr=0.0: .*greater than 0"),
+        (("--steps", 2, "--lr-decay", 2), "lr_decay=2.0: .*less than or equal to 1"),
         (("--steps", 2, "--seed", -1), "seed=-1: "),
         (("--steps", 2, "--precision", "fp8"), r"unknown --precision 'fp8' \(known: bf16, fp32\)"),
         (("--steps", 2, "--preset", "huge"), "unknown preset 'huge': known are tiny, small, base, medium"),

@@ -70,6 +70,13 @@ def add_training(parser: argparse.ArgumentParser, *, required: bool = True) -> N
     )
     parser.add_argument("--steps", type=int, metavar="N", help="budget in steps, instead of minutes")
     parser.add_argument("--lr", type=float, metavar="R", help="learning rate")
+    parser.add_argument(
+        "--lr-decay",
+        type=float,
+        metavar="P",
+        default=0.4,
+        help="last part of the budget in which it falls to zero; default 0.4",
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="order, noise and first weights; default 0")
     parser.add_argument(
         "--parts", type=int, metavar="N", help="packs or crops of a step, shared by all ranks; default 4 packs, 8 crops"
@@ -345,7 +352,7 @@ def _train_config(options: argparse.Namespace, lr: float, **more: Any) -> Any:
 
     from patchworld.train import TrainConfig
 
-    names = ("minutes", "steps", "seed", "precision", "on_trouble", "sample_minutes", "shard")
+    names = ("minutes", "steps", "lr_decay", "seed", "precision", "on_trouble", "sample_minutes", "shard")
     try:
         return TrainConfig(
             lr=lr if options.lr is None else options.lr,

@@ -10,7 +10,7 @@
     acted           100 minutes on two cores that other programs used too, with more pushes, cuts and hidden things
     carried         92 minutes on two cores, with 12,000 fresh clips: cameras, what is seldom right, cuts, pushes
     steered         95 minutes on two cores, with 34,000 fresh clips and pictures: pushes that are held, cameras, cuts
-    weighed         94 minutes on two cores, with 36,000 fresh clips and pictures; errors count as pixels
+    weighed         86 minutes on two cores, with 36,000 fresh clips and pictures; errors count as pixels
     mend            43 minutes of the decoder, on what the transformer dreams, beside other programs
 
 Measured on one core each, of about 205 GFLOP/s in bfloat16 matrix products; what came of it is in docs/model.md. Two
@@ -210,7 +210,7 @@ def weighed(out: Path) -> Commands:
     rate = ["--lr", "7e-4", "--lr-decay", "0.86"]  # weights this old get worse at a high rate that does not fall
     seen = ("playroom2", "still4", "views4", "events5", "cuts3", "pushes5")
     data = [str(out / name) for name in (*seen, "still5", "events6", "cuts4", "pushes6", "still5", "events6")]
-    begun = ["--weights", str(out / "steered" / "model"), "--out", str(out / "weighed"), "--minutes", "94"]
+    begun = ["--weights", str(out / "steered" / "model"), "--out", str(out / "weighed"), "--minutes", "86"]
     return [[*train, *rate, *begun, "--data", *data]]
 
 

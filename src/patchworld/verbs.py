@@ -249,11 +249,15 @@ def restyle(
     clip: Clip,
     prompt: str,
     *,
-    strength: float = 0.7,
+    strength: float = 0.95,
     size: tuple[int, int] | None = None,
     fit: Fit | None = None,
 ) -> Canvas:
-    """A clip dreamed again by another prompt: at a strength near 0 hardly anything changes, at 1 all does."""
+    """A clip dreamed again by another prompt: at a strength near 0 hardly anything changes, at 1 all does.
+
+    The strength is the noise level from which it is dreamed. Colours of things change from about 0.8 on, those of
+    grounds and light from 0.95; where things are is kept up to there.
+    """
     _check_share("strength", strength)
     size = size or clip.size
     clip = fitted(clip, size, clip.fps, fit)

@@ -62,6 +62,7 @@ export function ToolForm(props: {
   const [place, setPlace] = useState(4);
   const [curve, setCurve] = useState(0);
   const [strength, setStrength] = useState(0.6);
+  const [restyled, setRestyled] = useState(0.95);
   const { busy, error, attempt } = useAttempt();
   useEffect(() => {
     if (props.second) setSecond(props.second);
@@ -81,7 +82,7 @@ export function ToolForm(props: {
     retake: () => ["retake", { video: self, start: span[0], end: span[1] }],
     inpaint: () => ["inpaint", { video: self, mask: { image_url: painted() } }],
     outpaint: () => ["outpaint", { video: self, size: wide, place: [(place % 3) / 2, Math.floor(place / 3) / 2] }],
-    restyle: () => ["restyle", { video: self, strength, seed: video.seed }],
+    restyle: () => ["restyle", { video: self, strength: restyled, seed: video.seed }],
   };
   const painted = () => {
     const mask = props.mask();
@@ -103,7 +104,11 @@ export function ToolForm(props: {
   );
   const freedom = (
     <Field name={words.freedom} wide>
-      <Freedom value={strength} onChange={setStrength} />
+      <Freedom
+        {...(tool === "restyle"
+          ? { value: restyled, onChange: setRestyled }
+          : { value: strength, onChange: setStrength })}
+      />
     </Field>
   );
   const other = props.others.length ? (

@@ -110,7 +110,7 @@ class CreateBody(Body):
 
 class RemixBody(Body):
     prompt: Prompt
-    strength: Share = 0.7
+    strength: Share = 0.95
 
 
 class EditBody(RemixBody):

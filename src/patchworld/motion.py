@@ -37,11 +37,12 @@ def follow(
     """
     owns, saids, levels = (x.float().split(pack.lengths) for x in (clean, said, level))
     mixed = list(owns)
-    for shape, numbers in pack.whole.items():
-        if shape.frames > 1:
-            own, about, noise = ([x[number] for number in numbers] for x in (owns, saids, levels))
-            for number, one in zip(numbers, _follow(shape, own, about, noise, autoencoder, patch), strict=True):
-                mixed[number] = one
+    with torch.autocast(clean.device.type, enabled=False):
+        for shape, numbers in pack.whole.items():
+            if shape.frames > 1:
+                own, about, noise = ([x[number] for number in numbers] for x in (owns, saids, levels))
+                for number, one in zip(numbers, _follow(shape, own, about, noise, autoencoder, patch), strict=True):
+                    mixed[number] = one
     return torch.cat(mixed)
 
 
@@ -57,8 +58,9 @@ def motion_loss(clean: Tensor, said: Tensor, pack: Pack, autoencoder: Autoencode
         if shape.frames > 1:
             latent, about = (_latent([part[number] for number in numbers], shape, patch) for part in parts)
             frames = _pixels(autoencoder, latent)[:, :, -1]  # of each block the last one: its motion is one motion
-            carried = _moved(frames[:, :-1], about[:, 1:, :2], torch.ones(1))[:, :, 0]
-            wrong = (carried - frames[:, 1:]).square().mean(2).flatten(0, 1)
+            way = _way(about[:, 1:, :2], autoencoder.grid.space).flatten(0, 1)
+            carried = _moved(frames[:, :-1].flatten(0, 1), way, torch.ones(1))[:, 0]
+            wrong = (carried - frames[:, 1:].flatten(0, 1)).square().mean(1)
             losses.append((F.avg_pool2d(wrong, autoencoder.grid.space) + ROUGH).sqrt().flatten())
     return torch.cat(losses).mean() if losses else said.sum() * 0
 
@@ -93,20 +95,25 @@ def _carried(latent: Tensor, move: Tensor, sure: Tensor, autoencoder: Autoencode
     """
     whole = sure.repeat_interleave(autoencoder.grid.space, 3).repeat_interleave(autoencoder.grid.space, 4)
     frames = _pixels(autoencoder, latent)  # (b, f, t, 3, H, W)
+    way = _way(move, autoencoder.grid.space)  # (b, f, 2, H, W)
     since = _since(autoencoder)
     until = since - 1 - since[0]  # of the time from a frame of a block to the first one after it, which it is before
-    mixed, before, after = list(frames.unbind(1)), [latent[:, 0]], [latent[:, -1]]
+    own = _again(autoencoder, latent)
+    end = frames.shape[1] - 1
+    before, after = [own[:, 0]], [own[:, end]]  # nothing comes to those
 
-    for i in range(1, len(mixed)):
-        came = _moved(mixed[i - 1][:, None, -1], move[:, i : i + 1], since)[:, 0]
-        before.append(latent[:, i] + autoencoder.linear_latent(came - frames[:, i], latent.shape[2]))
-        mixed[i] = torch.lerp(came, mixed[i], whole[:, i, None, :1])
-    for i in reversed(range(len(mixed) - 1)):  # the first block of a clip is one frame, which stands for all of them
-        back = until if i else until[-1:].expand_as(until)
-        came = _moved(mixed[i + 1][:, None, 0], move[:, i : i + 1], back)[:, 0]
-        after.append(latent[:, i] + autoencoder.linear_latent(came - frames[:, i], latent.shape[2]))
-        mixed[i] = torch.lerp(came, mixed[i], whole[:, i, None, 1:])
-    return torch.stack(before, 1), torch.stack(after[::-1], 1)
+    first, last = list(frames[:, :, 0].unbind(1)), frames[:, 0, -1]  # of each block: others are not carried on
+    for i in range(1, end + 1):
+        came = _moved(last, way[:, i], since)
+        before.append(autoencoder.linear_latent(came, latent.shape[2]))
+        first[i] = torch.lerp(came[:, 0], first[i], whole[:, i, :1])
+        last = torch.lerp(came[:, -1], frames[:, i, -1], whole[:, i, :1])
+    for i in reversed(range(end)):  # the first block of a clip is one frame, which stands for all of them
+        came = _moved(first[i + 1], way[:, i], until if i else until[-1:].expand_as(until))
+        after.append(autoencoder.linear_latent(came, latent.shape[2]))
+        first[i] = torch.lerp(came[:, 0], first[i], whole[:, i, 1:])
+    change = latent - own
+    return change + torch.stack(before, 1), change + torch.stack(after[::-1], 1)
 
 
 def _latent(tokens: list[Tensor], shape: Shape, patch: PatchGrid) -> Tensor:
@@ -119,23 +126,33 @@ def _pixels(autoencoder: Autoencoder, latent: Tensor) -> Tensor:
     return autoencoder.linear_pixels(latent.flatten(0, 1)).unflatten(0, latent.shape[:2])
 
 
+def _again(autoencoder: Autoencoder, latent: Tensor) -> Tensor:
+    """What the matrices make of latents (b, f, c, h, w) by way of their pixels: nearly the same."""
+    channels = latent.shape[2]
+    through = autoencoder.to_latent.weight[:channels] @ autoencoder.to_pixels.weight[:, :channels]
+    return torch.einsum("dc,bfchw->bfdhw", through.to(latent.dtype), latent)
+
+
 def _since(autoencoder: Autoencoder) -> Tensor:
     """How long each frame of a block comes after the last one before it, in latent frames: (t,), 1 in the end."""
     return torch.arange(1, autoencoder.grid.time + 1) / autoencoder.grid.time
 
 
-def _moved(frames: Tensor, move: Tensor, passed: Tensor) -> Tensor:
-    """One frame (b, f, 3, H, W) for each block, at each of the times (t,) that have passed since: (b, f, t, 3, H, W).
+def _way(move: Tensor, space: int) -> Tensor:
+    """Motion of voxels in voxels (b, f, 2, h, w) as that of pixels, in pictures 2 wide and 2 high: (b, f, 2, H, W)."""
+    unit = move.flatten(0, 1) * (2 / move.new_tensor([move.shape[4], move.shape[3]]))[:, None, None]
+    return F.interpolate(unit, scale_factor=space, mode="bilinear", align_corners=False).unflatten(0, move.shape[:2])
 
-    `move` (b, f, 2, h, w), in voxels a latent frame, is that of what is seen in the block, not in the frame.
+
+def _moved(frame: Tensor, way: Tensor, passed: Tensor) -> Tensor:
+    """One frame (b, 3, H, W) before a block, at each of the times (t,) that have passed since: (b, t, 3, H, W).
+
+    `way` (b, 2, H, W) is that of what is seen in the block, not in the frame: see `_way`.
     """
-    clips, (height, width) = len(frames), frames.shape[3:]
-    frames, move = frames.flatten(0, 1), move.flatten(0, 1)
-    way = F.interpolate(move, size=(height, width), mode="bilinear", align_corners=False).movedim(1, -1)  # (f, H, W, 2)
-    unit = way * (2 / way.new_tensor([move.shape[3], move.shape[2]]))  # of a picture 2 wide and 2 high
-    y, x = ((torch.arange(side, device=move.device) + 0.5) * 2 / side - 1 for side in (height, width))
-    here = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)
-    places = here - unit[:, None] * passed.to(move.device)[:, None, None, None]  # (f, t, H, W, 2)
-    # All times of a block one below the other: one picture to be read.
-    seen = F.grid_sample(frames, places.flatten(1, 2), mode="bilinear", padding_mode="border", align_corners=False)
-    return seen.unflatten(2, (len(passed), height)).transpose(1, 2).unflatten(0, (clips, -1))
+    y, x = ((torch.arange(side, device=way.device) + 0.5) * 2 / side - 1 for side in frame.shape[2:])
+    here = torch.stack(torch.meshgrid(x, y, indexing="xy"))
+    # A plane of x and one of y, not pairs, which take much longer; all times one below the other, as one picture.
+    places = here[:, None] - way[:, :, None] * passed.to(way.device)[:, None, None]  # (b, 2, t, H, W)
+    where = places.flatten(2, 3).movedim(1, -1)
+    seen = F.grid_sample(frame, where, mode="bilinear", padding_mode="border", align_corners=False)
+    return seen.unflatten(2, (len(passed), -1)).transpose(1, 2)

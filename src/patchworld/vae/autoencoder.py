@@ -103,17 +103,14 @@ class Autoencoder(nn.Module):
 
         Moves and mixtures of pixels are then moves and mixtures of latents: see `linear_latent`.
         """
-        weight = self.to_pixels.weight[:, : latent.shape[1]]
-        rows = F.linear(latent.permute(0, 2, 3, 1).contiguous(), weight.to(latent.dtype)).unflatten(
-            3, (TIME, SPACE, SPACE, 3)
-        )
-        pixels = rows.permute(0, 3, 6, 1, 4, 2, 5)  # f, t, c, h, p, w, q; moved and converted in one pass over memory
-        return pixels.to(torch.float32, memory_format=torch.contiguous_format).flatten(5, 6).flatten(3, 4)
+        weight = _planes(self.to_pixels.weight[:, : latent.shape[1]]).to(latent.dtype)
+        rows = F.linear(latent.permute(0, 2, 3, 1).contiguous(), weight).permute(0, 3, 1, 2)
+        return F.pixel_shuffle(rows, SPACE).unflatten(1, (TIME, 3)).float()
 
     def linear_latent(self, pixels: Tensor, channels: int) -> Tensor:
         """The first `channels` of the latents of differences of blocks (f, 4, 3, h, w): (f, c, h / 8, w / 8)."""
-        rows = pixels.unflatten(4, (-1, SPACE)).unflatten(3, (-1, SPACE)).permute(0, 3, 5, 1, 4, 6, 2).flatten(3)
-        return F.linear(rows, self.to_latent.weight[:channels].to(rows.dtype)).permute(0, 3, 1, 2)
+        kernel = _planes(self.to_latent.weight[:channels].T).T.unflatten(1, (-1, SPACE, SPACE))
+        return F.conv2d(pixels.flatten(1, 2), kernel.to(pixels.dtype), stride=SPACE)
 
     def encode_stream(self, chunks: Iterable[Tensor]) -> Iterator[Tensor]:
         """Encode a video that comes in pieces: 1 + 4k frames first, then multiples of 4; the result equals `encode`."""
@@ -147,6 +144,11 @@ def blocks(pixels: Tensor, *, first: bool) -> Tensor:
     if first:
         pixels = torch.cat([pixels[:, :, :1].expand(-1, -1, TIME - 1, -1, -1), pixels], dim=2)
     return fold(pixels, TIME, SPACE).permute(0, 2, 3, 4, 1)
+
+
+def _planes(rows: Tensor) -> Tensor:
+    """Pixels of a block (768, ...) in the order of pictures, frame, colour, row, column; their own has colour last."""
+    return rows.unflatten(0, (TIME, SPACE, SPACE, 3)).movedim(3, 1).flatten(0, 3)
 
 
 def pad(pixels: Tensor, grid: Grid) -> Tensor:

@@ -63,12 +63,12 @@ class _MatmulAttention(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, q_lengths: tuple, k_lengths: tuple) -> Tensor:
         q = q * q.shape[-1] ** -0.5  # one pass over the queries is cheaper than one over the scores
-        out = torch.empty_like(q)
+        out, learns = torch.empty_like(q), any(ctx.needs_input_grad)
         kept = []
-        for group in _groups(q_lengths, k_lengths, padded=any(ctx.needs_input_grad)):
+        for group in _groups(q_lengths, k_lengths, q.shape[1], padded=learns):
             weights = group.weights(q, k)
-            out[group.queries] = group.join(torch.bmm(weights, group.gather(v)))
-            kept.append(weights if any(ctx.needs_input_grad) and weights.shape[-1] <= MOST_KEYS_KEPT else None)
+            group.join(torch.bmm(weights, group.gather(v)), out)
+            kept.append(weights if learns and weights.shape[-1] <= MOST_KEYS_KEPT else None)
         ctx.save_for_backward(q, k, v, *kept)
         ctx.lengths = (q_lengths, k_lengths)
         return out
@@ -76,62 +76,69 @@ class _MatmulAttention(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple:
         q, k, v, *kept = ctx.saved_tensors
-        dq, dk, dv = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
-        for group, weights in zip(_groups(*ctx.lengths, padded=True), kept, strict=True):
+        grad = grads[0].contiguous()
+        dq, dk, dv = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
+        for group, weights in zip(_groups(*ctx.lengths, q.shape[1], padded=True), kept, strict=True):
             weights = group.weights(q, k) if weights is None else weights
-            g = group.split(grads[0])
-            dv[group.keys] += group.scatter(torch.bmm(weights.mT, g))
+            g = group.split(grad)
+            group.scatter(torch.bmm(weights.mT, g), dv)
             scores = torch.bmm(g, group.gather(v).mT)
             scores = torch._softmax_backward_data(scores, weights, -1, scores.dtype)  # dS
-            dq[group.queries] = group.join(torch.bmm(scores, group.gather(k)))
-            dk[group.keys] += group.scatter(torch.bmm(scores.mT, group.split(q)))
+            group.join(torch.bmm(scores, group.gather(k)), dq)
+            group.scatter(torch.bmm(scores.mT, group.split(q)), dk)
         return dq.mul_(q.shape[-1] ** -0.5), dk, dv, None, None
 
 
 @dataclass(frozen=True)
 class _Group:
-    """Neighbouring spans with equally many queries, computed as one batch.
+    """Neighbouring spans with equally many queries, computed as one batch, a row of it for each span and head.
 
     Their keys differ in number, by the words of the prompts, so they are gathered into rows as long as the longest.
+    Queries and keys are moved by their place in what lies in memory as (token, head): copying those is much faster
+    than transposing.
     """
 
     queries: slice
     keys: slice
-    num: int
-    source: Tensor  # (num * longest,) which key, counted from keys.start, stands in each place of a row
-    real: Tensor  # (keys,) where in the rows each key stands
-    padding: Tensor | None  # (num, 1, 1, longest - shortest) where a row is over; None if rows are equal
+    batch: int  # spans times heads
+    order: Tensor  # (batch * length,) which query of which head, counted from queries.start, stands in each place
+    place: Tensor  # (queries * heads,) the inverse
+    source: Tensor  # (batch * longest,) which key of which head, counted from keys.start, stands in each place
+    real: Tensor  # (keys * heads,) where each key stands
+    padding: Tensor | None  # (spans, 1, 1, longest - shortest) where a row is over; None if rows are equal
+    again: bool  # whether the group before it has the same keys
 
     def split(self, x: Tensor) -> Tensor:
-        """Queries (n, heads, k) as (num * heads, length, k)."""
-        return x[self.queries].unflatten(0, (self.num, -1)).transpose(1, 2).flatten(0, 1)
+        """Queries (n, heads, k) as (batch, length, k)."""
+        return x[self.queries].flatten(0, 1).index_select(0, self.order).unflatten(0, (self.batch, -1))
 
-    def join(self, x: Tensor) -> Tensor:
-        """The inverse of `split`."""
-        return x.unflatten(0, (self.num, -1)).transpose(1, 2).flatten(0, 1)
+    def join(self, x: Tensor, out: Tensor) -> None:
+        """The inverse of `split`, into `out`."""
+        torch.index_select(x.flatten(0, 1), 0, self.place, out=out[self.queries].flatten(0, 1))
 
     def gather(self, x: Tensor) -> Tensor:
-        """Keys or values (m, heads, k) as rows, (num * heads, longest, k)."""
-        x = x[self.keys]
-        rows = x if self.padding is None else x[self.source]
-        return rows.unflatten(0, (self.num, -1)).transpose(1, 2).flatten(0, 1)
+        """Keys or values (m, heads, k) as rows, (batch, longest, k)."""
+        return x[self.keys].flatten(0, 1).index_select(0, self.source).unflatten(0, (self.batch, -1))
 
-    def scatter(self, x: Tensor) -> Tensor:
-        """The inverse of `gather`."""
-        rows = self.join(x)
-        return rows if self.padding is None else rows[self.real]
+    def scatter(self, x: Tensor, out: Tensor) -> None:
+        """The inverse of `gather`, into `out`; added to it where the group before has been there."""
+        rows = out[self.keys].flatten(0, 1)
+        if self.again:
+            rows += x.flatten(0, 1).index_select(0, self.real)
+        else:
+            torch.index_select(x.flatten(0, 1), 0, self.real, out=rows)
 
     def weights(self, q: Tensor, k: Tensor) -> Tensor:
-        """The attention of every query of the group, (num * heads, length, longest); q is scaled already."""
+        """The attention of every query of the group, (batch, length, longest); q is scaled already."""
         scores = torch.bmm(self.split(q), self.gather(k).mT)
         if self.padding is not None:  # at the ends of the rows alone
-            ends = scores.unflatten(0, (self.num, -1))[..., -self.padding.shape[-1] :]
+            ends = scores.unflatten(0, (len(self.padding), -1))[..., -self.padding.shape[-1] :]
             ends.masked_fill_(self.padding, float("-inf"))
         return torch.softmax(scores, dim=-1)
 
 
 @lru_cache(maxsize=8)
-def _groups(q_lengths: tuple[int, ...], k_lengths: tuple[int, ...], padded: bool) -> list[_Group]:
+def _groups(q_lengths: tuple[int, ...], k_lengths: tuple[int, ...], heads: int, padded: bool) -> list[_Group]:
     """The spans of a pack in groups; a span with many queries becomes several groups, each with some of them.
 
     padded: whether spans with different numbers of keys may share a group.
@@ -149,12 +156,31 @@ def _groups(q_lengths: tuple[int, ...], k_lengths: tuple[int, ...], padded: bool
             longest = -(-longest // ROUND) * ROUND
         starts = counts.cumsum(0) - counts
         places = torch.arange(longest)
-        source = (starts[:, None] + places.clamp(max=counts[:, None] - 1)).flatten()
+        source = starts[:, None] + places.clamp(max=counts[:, None] - 1)  # (num, longest)
         inside = places < counts[:, None]
         padding = None if inside.all() else ~inside[:, None, None, int(counts.min()) :]
+        real = torch.arange(num * heads * longest).view(num, heads, longest).transpose(1, 2)[inside].flatten()
         keys = slice(k_start, k_start + total)
         for start in range(0, num * length, max(QUERIES_AT_ONCE, num * length if num > 1 else 1)):
             queries = slice(q_start + start, q_start + min(start + QUERIES_AT_ONCE, num * length))
-            groups.append(_Group(queries, keys, num, source, inside.flatten().nonzero()[:, 0], padding))
+            order = _by_heads(torch.arange(queries.stop - queries.start).view(num, -1), heads)
+            groups.append(
+                _Group(
+                    queries,
+                    keys,
+                    num * heads,
+                    order,
+                    order.argsort(),
+                    _by_heads(source, heads),
+                    real,
+                    padding,
+                    again=start > 0,
+                )
+            )
         span, q_start, k_start = stop, q_start + num * length, k_start + total
     return groups
+
+
+def _by_heads(tokens: Tensor, heads: int) -> Tensor:
+    """Numbers of tokens (spans, length) as those of (token, head), first by span, then by head."""
+    return (tokens[:, None] * heads + torch.arange(heads)[:, None]).flatten()

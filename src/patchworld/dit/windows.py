@@ -7,7 +7,7 @@ the far edges are smaller, so any shape of clip works and nothing is padded.
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -46,6 +46,7 @@ class Spans:
     queries         (n,) the tokens in the order of the spans; None if that is the order of the pack
     tokens          (n,) the inverse: the place of each token of the pack among the spans
     keys            (sum of k_lengths,) span by span its tokens, then its copy of the words, in what `gather_keys` joins
+    joined          (sum of k_lengths,) the inverse of `keys`
     """
 
     lengths: tuple[int, ...]
@@ -55,22 +56,37 @@ class Spans:
     queries: Tensor | None
     tokens: Tensor | None
     keys: Tensor
+    joined: Tensor
 
     def gather_queries(self, q: Tensor) -> Tensor:
         """(n, ...) in the order of the pack to the order of the spans."""
-        return q if self.queries is None else q.index_select(0, self.queries)
+        return q if self.queries is None else _Rearranged.apply(q, self.queries, self.tokens)
 
     def scatter_queries(self, q: Tensor) -> Tensor:
         """The inverse of `gather_queries`."""
-        return q if self.tokens is None else q.index_select(0, self.tokens)
+        return q if self.tokens is None else _Rearranged.apply(q, self.tokens, self.queries)
 
     def gather_keys(self, tokens: Tensor, words: Tensor) -> Tensor:
         """Keys or values of the tokens (n, ...) and of the words (m, ...) as those of the spans."""
+        words = words[: sum(self.text_lengths)]
         if any(count > 1 for count in self.counts):
             # A copy for each span. The backward pass of expand sums in float32, that of an index in the type it finds.
-            clips = zip(words[: sum(self.text_lengths)].split(self.text_lengths), self.counts, strict=True)
+            clips = zip(words.split(self.text_lengths), self.counts, strict=True)
             words = torch.cat([clip.expand(count, *clip.shape).flatten(0, 1) for clip, count in clips])
-        return torch.cat([tokens, words]).index_select(0, self.keys)
+        return _Rearranged.apply(torch.cat([tokens, words]), self.keys, self.joined)
+
+
+class _Rearranged(torch.autograd.Function):
+    """Rows in another order. On the way back each is fetched, where that of an index adds up what may come twice."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
+        ctx.save_for_backward(inverse)
+        return x.index_select(0, order)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple:
+        return grads[0].index_select(0, ctx.saved_tensors[0]), None, None
 
 
 def find_spans(pack: Pack, text_lengths: tuple[int, ...], window: Window) -> Spans:
@@ -102,7 +118,7 @@ def _find_spans(
         lengths += sizes
         k_lengths += [size + num_words for size in sizes]
         token += len(boxes)
-    queries = torch.cat(orders)
+    queries, key = torch.cat(orders), torch.cat(keys)
     moved = not torch.equal(queries, torch.arange(token))
     return Spans(
         tuple(lengths),
@@ -111,7 +127,8 @@ def _find_spans(
         tuple(counts),
         queries.to(device) if moved else None,
         queries.argsort().to(device) if moved else None,
-        torch.cat(keys).to(device),
+        key.to(device),
+        key.argsort().to(device),
     )
 
 

@@ -57,7 +57,7 @@ def motion_loss(clean: Tensor, said: Tensor, pack: Pack, autoencoder: Autoencode
     for shape, numbers in pack.whole.items():
         if shape.frames > 1:
             latent, about = (_latent([part[number] for number in numbers], shape, patch) for part in parts)
-            frames = _pixels(autoencoder, latent)[:, :, -1]  # of each block the last one: its motion is one motion
+            frames = _pixels(autoencoder, latent, last=1)[:, :, 0]  # of each block: its motion is one motion
             way = _way(about[:, 1:, :2], autoencoder.grid.space).flatten(0, 1)
             carried = _moved(frames[:, :-1].flatten(0, 1), way, torch.ones(1))[:, 0]
             wrong = (carried - frames[:, 1:].flatten(0, 1)).square().mean(1)
@@ -121,9 +121,9 @@ def _latent(tokens: list[Tensor], shape: Shape, patch: PatchGrid) -> Tensor:
     return torch.stack([unpatchify(one, shape, patch).transpose(0, 1) for one in tokens])
 
 
-def _pixels(autoencoder: Autoencoder, latent: Tensor) -> Tensor:
-    """What the matrix makes of latents (b, f, c, h, w): (b, f, t, 3, H, W)."""
-    return autoencoder.linear_pixels(latent.flatten(0, 1)).unflatten(0, latent.shape[:2])
+def _pixels(autoencoder: Autoencoder, latent: Tensor, **which: int) -> Tensor:
+    """What the matrix makes of latents (b, f, c, h, w): (b, f, t, 3, H, W). For `which` see `linear_pixels`."""
+    return autoencoder.linear_pixels(latent.flatten(0, 1), **which).unflatten(0, latent.shape[:2])
 
 
 def _again(autoencoder: Autoencoder, latent: Tensor) -> Tensor:

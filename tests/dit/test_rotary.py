@@ -33,3 +33,10 @@ def test_a_quarter_of_the_pairs_turns_with_time_and_the_others_with_y_and_x():
 def test_a_second_is_four_units_of_space():
     time, y, x = rotary_angles(torch.eye(3), 32)
     assert (time.max(), y.max(), x.max()) == (4, 1, 1)
+
+
+def test_gradients_turn_the_other_way_round():
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randn(5, 2, 8, generator=draw, dtype=torch.float64, requires_grad=True)
+    angles = torch.rand(5, 1, 4, generator=draw, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda x: rotate(x, angles.cos(), angles.sin()), x)

@@ -68,6 +68,7 @@ def test_the_matrices_alone_move_differences_between_pixels_and_latents():
     latent = torch.randn(12, 3, 2, 4)
     frames = autoencoder.linear_pixels(latent.transpose(0, 1))
     assert frames.shape == (3, 4, 3, 16, 32)
+    torch.testing.assert_close(autoencoder.linear_pixels(latent.transpose(0, 1), last=1), frames[:, 3:])
     decoded, mean = autoencoder.decode(latent[None])[0], autoencoder.decode(torch.zeros(1, 12, 3, 2, 4))[0]
     torch.testing.assert_close(frames.flatten(0, 1)[3:].transpose(0, 1), decoded - mean, rtol=1e-4, atol=1e-5)
     one, other = torch.rand(2, 3, 9, 16, 32)

@@ -97,15 +97,15 @@ class Autoencoder(nn.Module):
         power = self.to_pixels.weight[:, :channels].detach().float().square().sum(0)
         return power / power.mean()
 
-    def linear_pixels(self, latent: Tensor) -> Tensor:
+    def linear_pixels(self, latent: Tensor, last: int = TIME) -> Tensor:
         """What the matrix alone makes of latent frames (f, c, h, w), less its mean: (f, 4, 3, 8 h, 8 w), a block each,
-        float32.
+        or the `last` frames of each block; float32.
 
         Moves and mixtures of pixels are then moves and mixtures of latents: see `linear_latent`.
         """
-        weight = _planes(self.to_pixels.weight[:, : latent.shape[1]]).to(latent.dtype)
+        weight = _planes(self.to_pixels.weight[:, : latent.shape[1]])[-last * 3 * SPACE**2 :].to(latent.dtype)
         rows = F.linear(latent.permute(0, 2, 3, 1).contiguous(), weight).permute(0, 3, 1, 2)
-        return F.pixel_shuffle(rows, SPACE).unflatten(1, (TIME, 3)).float()
+        return F.pixel_shuffle(rows, SPACE).unflatten(1, (last, 3)).float()
 
     def linear_latent(self, pixels: Tensor, channels: int) -> Tensor:
         """The first `channels` of the latents of differences of blocks (f, 4, 3, h, w): (f, c, h / 8, w / 8)."""

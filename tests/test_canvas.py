@@ -21,7 +21,7 @@ def blocks(model, canvas, *span):
 
 
 def caps(model, canvas):
-    return [block.cap.tolist() for block in blocks(model, canvas)]
+    return [block.freedom.tolist() for block in blocks(model, canvas)]
 
 
 def test_an_empty_canvas_is_dreamed_everywhere(tiny_model):

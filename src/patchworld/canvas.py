@@ -1,8 +1,8 @@
 """The one idea: some spacetime is given, the rest is dreamed.
 
-A canvas has a size, prompts, and conditions: pieces of video placed on it. Laid out, it is tokens with a *cap* each,
-the highest noise level the token may have: 1 where it is dreamed, 0 where it is given, 1 - strength where it is given
-softly. Every capability is a choice of conditions.
+A canvas has a size, prompts, and conditions: pieces of video placed on it. Laid out, it is tokens with a *freedom*
+each, the last part of the sampler's steps that dreams it: 1 where all steps do, 0 where it is given, 1 - strength where
+it is given softly. Every capability is a choice of conditions.
 
 The first latent frame holds one pixel frame and the others four, so what is placed elsewhere than at the start cannot
 be encoded on its own and pasted. The canvas is composed in pixels and encoded in its place, block by block, so that
@@ -35,7 +35,7 @@ class Condition:
 
     clip        in the size of the canvas
     start       the frame of the canvas its first frame falls on
-    strength    1 keeps it, 0 ignores it; between, it is redrawn from a noise level of 1 - strength. One number, or one
+    strength    1 keeps it, 0 ignores it; between, the last 1 - strength of the steps dream it anew. One number, or one
                 for each frame of the clip
     mask        (height, width) or (frames, height, width) bool, true where it is given; everywhere if None
     """
@@ -122,12 +122,12 @@ class Block:
     """One token frame of a canvas as the denoiser is given it.
 
     tokens      (n, p) what is given, zero where nothing is
-    cap         (n,) the highest noise level of each token
+    freedom     (n,) the last part of the steps that dreams each token
     detail      (c, f, h, w) the channels that are not dreamed, kept where all is given and zero, their mean, elsewhere
     """
 
     tokens: Tensor
-    cap: Tensor
+    freedom: Tensor
     detail: Tensor
 
 
@@ -166,9 +166,9 @@ def lay_out(
 
 def _block(latent: Tensor, strength: np.ndarray, grid: Grid, patch: PatchGrid, channels: int, *, begins: bool) -> Block:
     weakest = torch.from_numpy(token_strength(strength, latent.shape[1:], grid))
-    cap = 1 - reduce(weakest, "f (h p) (w q) -> (h w)", "min", p=patch.space, q=patch.space)
-    whole = each_voxel(cap == 0, latent, patch)
-    return Block(patchify(latent[:channels], patch, begins=begins), cap, latent[channels:] * whole)
+    freedom = 1 - reduce(weakest, "f (h p) (w q) -> (h w)", "min", p=patch.space, q=patch.space)
+    whole = each_voxel(freedom == 0, latent, patch)
+    return Block(patchify(latent[:channels], patch, begins=begins), freedom, latent[channels:] * whole)
 
 
 def each_voxel(values: Tensor, latent: Tensor, patch: PatchGrid) -> Tensor:

@@ -147,10 +147,11 @@ class Dreamer:
     def window(self, blocks: Sequence[Block], stretch: Stretch, window: Window) -> Tensor:
         """The clean tokens (n, p) of the blocks that a window sees; those of given ones come back as they are."""
         world, sampling = self.world, self.sampling
-        given, cap = torch.cat([block.tokens for block in blocks]), torch.cat([block.cap for block in blocks])
+        given, freedom = (torch.cat(parts) for parts in zip(*((b.tokens, b.freedom) for b in blocks), strict=True))
         self.done += sampling.steps
-        if not cap.any():
+        if not freedom.any():
             return given
+        cap = world.process.level_at(freedom, len(freedom))
         height, width = (side // world.patch.space for side in blocks[0].detail.shape[2:])
         shape = Shape(len(blocks), height, width)
 

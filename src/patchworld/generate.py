@@ -134,7 +134,7 @@ def _dream(dreamer: Dreamer, stretch: Stretch, windows: list[Window]) -> Iterato
         if not dreamer.ask_actions(min(canvas.frames, stretch.start + 1 + (window.last - 1) * dreamer.grid.time)):
             return
         seen = [blocks[place] for place in range(window.start, window.stop)]
-        tokens = dreamer.window(seen, stretch, window).split([len(block.cap) for block in seen])
+        tokens = dreamer.window(seen, stretch, window).split([len(block.freedom) for block in seen])
         made = dict(zip(range(window.start, window.stop), tokens, strict=True))
         for place in range(window.first, window.last)[::order]:
             blocks[place] = _finished(blocks[place], made[place], blocks.get(place - order), world.patch)
@@ -161,8 +161,8 @@ def _finished(block: Block, tokens: Tensor, near: Block | None, patch: PatchGrid
         return dreamed
     here, there = (_dreamed_channels(each, each, patch)[:, -1:] for each in (dreamed, near))
     kept = (1 - (here - there).square().mean(0).sqrt() / DETAIL_FADES).clamp(min=0)
-    carried = near.detail[:, -1:] * kept * ~each_voxel(block.cap == 0, block.detail, patch)
-    return Block(dreamed.tokens, dreamed.cap, block.detail + carried)
+    carried = near.detail[:, -1:] * kept * ~each_voxel(block.freedom == 0, block.detail, patch)
+    return Block(dreamed.tokens, dreamed.freedom, block.detail + carried)
 
 
 def _dreamed_channels(before: Block, block: Block, patch: PatchGrid) -> Tensor:

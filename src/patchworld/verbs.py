@@ -249,14 +249,13 @@ def restyle(
     clip: Clip,
     prompt: str,
     *,
-    strength: float = 0.95,
+    strength: float = 0.8,
     size: tuple[int, int] | None = None,
     fit: Fit | None = None,
 ) -> Canvas:
     """A clip dreamed again by another prompt: at a strength near 0 hardly anything changes, at 1 all does.
 
-    The strength is the noise level from which it is dreamed. Colours of things change from about 0.8 on, those of
-    grounds and light from 0.95; where things are is kept up to there.
+    The strength is the last part of the steps, which dream it.
     """
     _check_share("strength", strength)
     size = size or clip.size

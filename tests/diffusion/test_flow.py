@@ -166,6 +166,19 @@ def test_the_sampler_may_be_shifted_further_than_training() -> None:
     assert torch.equal(flow.sample_levels(9, draw().manual_seed(0)), plain.sample_levels(9, draw().manual_seed(0)))
 
 
+@pytest.mark.parametrize(("part", "steps"), [(1.0, 8), (0.5, 4), (0.25, 2), (0.3, 3), (0.0, 0)])
+def test_what_is_given_softly_is_dreamed_by_the_last_part_of_the_steps(part: float, steps: int) -> None:
+    process, asked = RectifiedFlow(shift=3, sampler_shift=1.5, base_tokens=4), []
+
+    def predict(noisy: Tensor, level: Tensor) -> Tensor:
+        asked.append(level.max().item())
+        return noisy
+
+    cap = process.level_at(torch.full((9,), part), 9)
+    process.sample(predict, torch.ones(9, 2), cap, num_steps=8, solver="euler")
+    assert sum(level > 0 for level in asked) == steps
+
+
 def test_the_shift_grows_with_the_square_root_of_the_tokens() -> None:
     flow = RectifiedFlow(shift=1.5, base_tokens=100)
     assert [flow.shift_for(tokens) for tokens in (25, 100, 400)] == [0.75, 1.5, 3.0]

@@ -153,6 +153,10 @@ class DDPM:
         eps, v = conditional.float().chunk(2, dim=1)
         return torch.cat([torch.lerp(unconditional.float().chunk(2, dim=1)[0], eps, scale), v], dim=1)
 
+    def level_at(self, part: Tensor, tokens: int | None = None) -> Tensor:
+        """Levels are evenly spaced, whatever the size of a clip."""
+        return part
+
     def schedule(self, num_steps: int) -> list[float]:
         """num_steps + 1 levels from 1.0 to 0.0, as evenly spaced as multiples of 1 / T can be."""
         check_num_steps(num_steps, most=self.num_levels)

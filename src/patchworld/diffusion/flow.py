@@ -19,6 +19,7 @@ from patchworld.errors import InputError
 
 Level = TypeVar("Level", float, Tensor)
 FAINTEST = 1e-3  # levels below it count as this one where something is divided by them
+ROUNDING = 1e-6  # of levels, between a schedule in float64 and caps in float32
 
 
 def shift_level(level: Level, shift: float) -> Level:
@@ -109,11 +110,14 @@ class RectifiedFlow:
         """unconditional + scale (conditional - unconditional) (Ho and Salimans 2022, 2207.12598, section 3.2)."""
         return torch.lerp(unconditional.float(), conditional.float(), scale)
 
+    def level_at(self, part: Level, tokens: int | None = None) -> Level:
+        """The last `part` of the steps begins at this level: `part`, shifted as for a clip of `tokens`, and more."""
+        return shift_level(part, self.sampler_shift * self.shift_for(tokens))
+
     def schedule(self, num_steps: int, tokens: int | None = None) -> list[float]:
-        """num_steps + 1 levels, evenly spaced from 1.0 to 0.0 and then shifted as for a clip of `tokens`, and more."""
+        """num_steps + 1 levels from 1.0 to 0.0, each after equally many steps: see `level_at`."""
         check_num_steps(num_steps)
-        shift = self.sampler_shift * self.shift_for(tokens)
-        return [shift_level(1 - step / num_steps, shift) for step in range(num_steps + 1)]
+        return [self.level_at(1 - step / num_steps, tokens) for step in range(num_steps + 1)]
 
     def sample(
         self,
@@ -137,7 +141,7 @@ class RectifiedFlow:
             return predict(state, level).float()
 
         # Where all is given softly nothing moves above the highest level: those steps are left out.
-        idle = sum(level >= float(cap.max()) for level in levels[1:])
+        idle = sum(level > float(cap.max()) - ROUNDING for level in levels[1:])
         for done, step in enumerate(solve(velocity, state, cap, levels[idle:]), start=idle + 1):
             state = step.after
             if on_step is not None:

@@ -4,7 +4,7 @@ Noise levels. `t` runs from 1 (pure noise) to 0 (clean). Tokens are packed: stat
 level of its own, (n,).
 
 Caps. Each token also has a cap in [0, 1]: the highest level it may have. A dreamed token has cap 1, a given token cap
-0, a softly given one something between (1 - strength). When the sampler goes from t to s, a token goes from min(t,
+0, a softly given one something between (see `level_at`). When the sampler goes from t to s, a token goes from min(t,
 cap) to min(s, cap). So a given token takes steps of length zero and comes back bit for bit, and a softly given token
 waits at its cap until the sampler comes down to it.
 
@@ -76,6 +76,9 @@ class NoiseProcess(Protocol):
 
     def guide(self, conditional: Tensor, unconditional: Tensor, scale: float) -> Tensor:
         """Classifier-free guidance: the prediction pushed away from the unconditional one by `scale`."""
+
+    def level_at(self, part: Tensor, tokens: int | None = None) -> Tensor:
+        """The level of a sampler that has this last `part` of its steps before it, for a clip of `tokens`: 1 to 0."""
 
     def schedule(self, num_steps: int) -> list[float]:
         """The levels that a sampler of `num_steps` visits: num_steps + 1 values falling from 1.0 to 0.0."""

@@ -110,7 +110,7 @@ class CreateBody(Body):
 
 class RemixBody(Body):
     prompt: Prompt
-    strength: Share = 0.95
+    strength: Share = 0.8
 
 
 class EditBody(RemixBody):

@@ -1,7 +1,6 @@
 """How the shipped model was made. Run from the root of the repository: python recipes/playroom.py OUT [PHOTOGRAPHS]
 
-    render          11,000 clips of the playroom, 57,650 pictures of it, 52,881 clips of what is rare otherwise,
-                    2,500 clips of photographs and patterns; two processes
+    render          the clips and pictures of CLIPS; 2,500 clips of photographs and patterns; two processes
     autoencoder     matrices in closed form, then 28 minutes of the decoder's residual
     transformer     98 minutes, flow, preset `small`: single pictures, then clips of up to 80 tokens, then all
     further         8 minutes of pictures, then 88 of pictures and clips together, the larger ones from minute 37
@@ -11,6 +10,7 @@
     carried         92 minutes on two cores, with 12,000 fresh clips: cameras, what is seldom right, cuts, pushes
     steered         95 minutes on two cores, with 34,000 fresh clips and pictures: pushes that are held, cameras, cuts
     weighed         86 minutes on two cores, with 36,000 fresh clips and pictures; errors count as pixels
+    freshened       69 minutes on two cores, with 66,000 fresh clips and pictures
     mend            43 minutes of the decoder, on what the transformer dreams, beside other programs
 
 Measured on one core each, of about 205 GFLOP/s in bfloat16 matrix products; what came of it is in docs/model.md. Two
@@ -32,102 +32,126 @@ from pathlib import Path
 
 from patchworld.cli import main
 
-RARE = ("is pushed", "rolls behind a wall", "hits", "bites a pie", "blows out a candle", "knocks over a tower")
-ROLLS = ("rolls to the left", "rolls to the right")
-FOLDERS = ("playroom", "still", "events", "pushes", "views", "portraits", "still2")
-SELDOM_RIGHT = (
-    *("rolls behind a wall", "rolls behind a wall", "bites a pie", "bites a pie", "blows out a candle"),
-    *("falls and bounces", "falls and bounces", "hits", "rolls down a ramp", "knocks over a tower"),
-)
-WORST = (
-    *("rolls behind a wall", "rolls behind a wall", "rolls behind a wall"),
-    *("blows out a candle", "blows out a candle", "blows out a candle", "bites a pie", "bites a pie"),
-    *("falls and bounces", "falls and bounces", "hits", "hits", "rolls down a ramp", "knocks over a tower"),
-)
-HARD = (
-    *("rolls behind a wall", "rolls behind a wall", "rolls behind a wall", "blows out a candle", "blows out a candle"),
-    *("bites a pie", "bites a pie", "bites a pie", "falls and bounces", "falls and bounces", "falls and bounces"),
-    *("hits", "hits", "rolls down a ramp", "knocks over a tower"),
-)
-CUTS = ("from the left", "from the right", "from above", "from close up")
-CAMERAS = ("orbits left", "orbits right", "moves in", "moves out", "pans left", "pans right")
-
-
 Commands = list[list[str]]
+
+# What clips of a kind show, by option of `data playroom`: each word, and how many times as often as another.
+WALLS, PIES, CANDLES, TOWERS = "rolls behind a wall", "bites a pie", "blows out a candle", "knocks over a tower"
+FALLS, RAMPS, ROLLS = "falls and bounces", "rolls down a ramp", {"rolls to the left": 1, "rolls to the right": 1}
+MOVING = dict.fromkeys(("orbits left", "orbits right", "moves in", "moves out", "pans left", "pans right"), 1)
+KINDS: dict[str, dict[str, dict[str, int]]] = {
+    "all": {},
+    "pushes": {"event": {"is pushed": 1}},
+    "cuts": {"cut": {"from the left": 1, "from the right": 1, "from above": 1, "from close up": 1}},
+    "cameras": {"event": {"rests": 1, **ROLLS}, "camera": MOVING},
+    "cameras at rest": {"event": {"rests": 1}, "camera": MOVING},
+    "simple": {"event": {"rests": 1, "hits": 1, **ROLLS}},
+    "rare": {"event": {"is pushed": 2, WALLS: 1, "hits": 1, PIES: 1, CANDLES: 1, TOWERS: 1}},
+    "seldom right": {"event": {WALLS: 2, PIES: 2, CANDLES: 1, FALLS: 2, "hits": 1, RAMPS: 1, TOWERS: 1}},
+    "worst": {"event": {WALLS: 3, CANDLES: 3, PIES: 2, FALLS: 2, "hits": 2, RAMPS: 1, TOWERS: 1}},
+    "hard": {"event": {WALLS: 3, CANDLES: 2, PIES: 3, FALLS: 3, "hits": 2, RAMPS: 1, TOWERS: 1}},
+}
+# Sizes and lengths, with their shares.
+SMALL = "64x64x17=0.6 112x64x17=0.15 64x112x17=0.15 64x64x33=0.1"
+WIDE = "64x64x17=0.55 112x64x17=0.15 64x112x17=0.2 64x64x33=0.1"
+LONGER = "64x64x17=0.5 112x64x17=0.17 64x112x17=0.18 64x64x33=0.15"
+UPRIGHT = "64x64x17=0.42 112x64x17=0.18 64x112x17=0.27 64x64x33=0.13"
+BROAD = "64x64x17=0.41 112x64x17=0.16 64x112x17=0.22 64x64x33=0.12 96x96x17=0.03"
+BROAD += " 160x96x17=0.02 96x160x17=0.02 128x128x17=0.02"
+PICTURES = "64x64x1=0.3 112x64x1=0.25 64x112x1=0.3 96x96x1=0.08 160x96x1=0.025 96x160x1=0.025 128x128x1=0.02"
+# Folder: clips, seed, what they show, sizes.
+CLIPS = {
+    "playroom": (6000, 1, "all", ""),
+    "still": (7650, 3, "all", "64x64x1=0.6 112x64x1=0.15 64x112x1=0.15 96x96x1=0.1"),
+    "events": (2281, 5, "rare", SMALL),
+    "pushes": (1000, 6, "pushes", WIDE),
+    "views": (1000, 7, "cameras", WIDE),
+    "still2": (4000, 8, "all", "64x64x1=0.3 112x64x1=0.25 64x112x1=0.35 96x96x1=0.1"),
+    "portraits": (600, 9, "all", "64x112x17=1"),
+    "views2": (2000, 17, "cameras", WIDE),
+    "pushes2": (1500, 16, "pushes", WIDE),
+    "events3": (3000, 27, "seldom right", LONGER),
+    "pushes3": (2500, 26, "pushes", LONGER),
+    "cuts": (2000, 28, "cuts", LONGER),
+    "events4": (5000, 41, "worst", UPRIGHT),
+    "cuts2": (2500, 42, "cuts", UPRIGHT),
+    "views3": (2500, 43, "cameras at rest", UPRIGHT),
+    "pushes4": (2000, 44, "pushes", UPRIGHT),
+    "still3": (6000, 45, "all", "64x64x1=0.35 112x64x1=0.2 64x112x1=0.35 96x96x1=0.1"),
+    "playroom2": (5000, 50, "all", ""),
+    "events5": (7000, 51, "hard", BROAD),
+    "cuts3": (3500, 52, "cuts", BROAD),
+    "views4": (5000, 53, "cameras at rest", BROAD),
+    "pushes5": (3500, 54, "pushes", BROAD),
+    "still4": (10000, 55, "all", PICTURES),
+    "still5": (30000, 60, "all", PICTURES),
+    "events6": (3500, 61, "hard", BROAD),
+    "cuts4": (1500, 62, "cuts", BROAD),
+    "pushes6": (1000, 64, "pushes", BROAD),
+    "events7": (12000, 71, "hard", BROAD),
+    "cuts5": (6000, 72, "cuts", BROAD),
+    "playroom3": (6000, 73, "all", BROAD),
+    "pushes7": (3000, 74, "pushes", BROAD),
+    "still6": (30000, 76, "all", PICTURES),
+    "views5": (3000, 77, "cameras", BROAD),
+    "rests": (6000, 78, "simple", BROAD),
+}
+# Folders that trainings learn from. One that comes twice is learned from twice an epoch.
+FIRST = "playroom still events pushes views portraits still2"
+SEVENTH = f"{FIRST} views2 pushes2 events3 pushes3 cuts still2 events3 pushes3 cuts"
+OLD = "playroom portraits still still2 events events3 cuts views views2 pushes2 pushes3"
+EIGHTH = f"{OLD} events4 pushes4 views3 cuts2 events4 pushes4 views3 cuts2 still3"
+NINTH = "playroom2 still4 views4 events5 cuts3 pushes5"
+TENTH = f"{NINTH} still5 events6 cuts4 pushes6"
+FRESH = "events7 cuts5 playroom3 pushes7 views5 rests still6"
+ELEVENTH = f"{TENTH} {FRESH} {FRESH} still6 still5"
 
 
 def steps(out: Path, photographs: str | None = None) -> dict[str, Commands]:
     """The commands of each step, without the word patchworld; nothing is run. `patchworld doctor` reads them too."""
+
+    def learn(name: str, begun: str, data: str, minutes: int, rate: str, *options: str) -> list[str]:
+        train = ["train", "transformer", "--weights", str(out / begun / "model"), "--out", str(out / name)]
+        packs = ["--tokens", "1792", "--parts", "2", "--minutes", str(minutes), "--lr", rate]
+        return [*train, *packs, *options, "--data", *(str(out / folder) for folder in data.split())]
+
+    text = "--freeze", "text"
     return {
         "render": render(out, photographs),
         "autoencoder": autoencoder(out),
         "transformer": transformer(out),
-        "further": further(out),
-        "rarer": rarer(out),
-        "again": again(out),
-        "acted": acted(out),
-        "carried": carried(out),
-        "steered": steered(out),
-        "weighed": weighed(out),
+        # Pictures alone teach words fastest and let motion be forgotten; together with clips both grow.
+        "further": [
+            learn("words", "transformer", "playroom", 8, "6e-4", "--stages", "1:frames=1"),
+            learn("further", "words", "playroom still events", 88, "8e-4", "--stages", "0.42:tokens=80,1"),
+        ],
+        # What was seldom right is seen more often, pictures are a third of the tokens.
+        "rarer": [
+            learn("more", "further", "playroom still events", 59, "8e-4", *text, "--stages", "0.9:tokens=80,1"),
+            learn("rarer", "more", f"{FIRST} still still2", 58, "7e-4", *text),
+        ],
+        "again": [learn("again", "rarer", f"{FIRST} views2 pushes2 still still2", 93, "8e-4", *text)],
+        "acted": [learn("acted", "again", SEVENTH, 100, "1e-3", *text)],
+        # Fresh clips twice in an epoch, so that what is learned is not these; then fresh ones alone.
+        "carried": [learn("carried", "acted", EIGHTH, 92, "1e-3", *text)],
+        "steered": [learn("steered", "carried", f"{NINTH} still4", 95, "1e-3", *text)],
+        # Weights this old get worse at a high rate that does not fall.
+        "weighed": [learn("weighed", "steered", f"{TENTH} still5 events6", 86, "7e-4", *text, "--lr-decay", "0.86")],
+        "freshened": [learn("freshened", "weighed", ELEVENTH, 69, "8e-4", *text, "--lr-decay", "1")],
         "mend": mend(out),
     }
 
 
 def render(out: Path, photographs: str | None) -> Commands:
-    """About an hour."""
-    playroom = ["data", "playroom", "--workers", "2"]
-    still = ["64x64x1=0.6", "112x64x1=0.15", "64x112x1=0.15", "96x96x1=0.1"]
-    sizes = ["64x64x17=0.6", "112x64x17=0.15", "64x112x17=0.15", "64x64x33=0.1"]
-    events = [word for event in ("is pushed", *RARE) for word in ("--event", event)]  # pushes twice as often
-    views = [word for event in ("rests", *ROLLS) for word in ("--event", event)]
-    views += [word for camera in CAMERAS for word in ("--camera", camera)]
-    wide = ["64x64x17=0.55", "112x64x17=0.15", "64x112x17=0.2", "64x64x33=0.1"]
-    pushed = ["--event", "is pushed"]
-    longer = ["64x64x17=0.5", "112x64x17=0.17", "64x112x17=0.18", "64x64x33=0.15"]
-    seldom = [word for event in SELDOM_RIGHT for word in ("--event", event)]
-    cuts = [word for view in CUTS for word in ("--cut", view)]
-    more = ["64x64x1=0.3", "112x64x1=0.25", "64x112x1=0.35", "96x96x1=0.1"]
-    tall = ["64x112x17=1"]
-    fresh = ["64x64x17=0.42", "112x64x17=0.18", "64x112x17=0.27", "64x64x33=0.13"]
-    worst = [word for event in WORST for word in ("--event", event)]
-    broad = ["64x64x17=0.41", "112x64x17=0.16", "64x112x17=0.22", "64x64x33=0.12", "96x96x17=0.03"]
-    broad += ["160x96x17=0.02", "96x160x17=0.02", "128x128x17=0.02"]
-    rest = [*views[:2], *(word for camera in CAMERAS for word in ("--camera", camera))]
-    hard = [word for event in HARD for word in ("--event", event)]
-    large = ["64x64x1=0.3", "112x64x1=0.25", "64x112x1=0.3", "96x96x1=0.08"]
-    large += ["160x96x1=0.025", "96x160x1=0.025", "128x128x1=0.02"]
-    upright = ["64x64x1=0.35", "112x64x1=0.2", "64x112x1=0.35", "96x96x1=0.1"]
+    """About an hour and a half."""
+    made = []
+    for folder, (clips, seed, kind, sizes) in CLIPS.items():
+        command = ["data", "playroom", "--workers", "2", "--clips", str(clips), "--out", str(out / folder)]
+        command += ["--seed", str(seed), *(["--mix", *sizes.split()] if sizes else [])]
+        for option, words in KINDS[kind].items():
+            command += [word for name, times in words.items() for word in [f"--{option}", name] * times]
+        made.append(command)
     filmed = ["--seed", "1", *(["--photos", photographs] if photographs else [])]
-    return [
-        [*playroom, "--clips", "6000", "--out", str(out / "playroom"), "--seed", "1"],
-        [*playroom, "--clips", "7650", "--out", str(out / "still"), "--seed", "3", "--mix", *still],
-        [*playroom, "--clips", "2281", "--out", str(out / "events"), "--seed", "5", "--mix", *sizes, *events],
-        [*playroom, "--clips", "1000", "--out", str(out / "pushes"), "--seed", "6", "--mix", *wide, *pushed],
-        [*playroom, "--clips", "1000", "--out", str(out / "views"), "--seed", "7", "--mix", *wide, *views],
-        [*playroom, "--clips", "4000", "--out", str(out / "still2"), "--seed", "8", "--mix", *more],
-        [*playroom, "--clips", "600", "--out", str(out / "portraits"), "--seed", "9", "--mix", *tall],
-        [*playroom, "--clips", "2000", "--out", str(out / "views2"), "--seed", "17", "--mix", *wide, *views],
-        [*playroom, "--clips", "1500", "--out", str(out / "pushes2"), "--seed", "16", "--mix", *wide, *pushed],
-        [*playroom, "--clips", "3000", "--out", str(out / "events3"), "--seed", "27", "--mix", *longer, *seldom],
-        [*playroom, "--clips", "2500", "--out", str(out / "pushes3"), "--seed", "26", "--mix", *longer, *pushed],
-        [*playroom, "--clips", "2000", "--out", str(out / "cuts"), "--seed", "28", "--mix", *longer, *cuts],
-        [*playroom, "--clips", "5000", "--out", str(out / "events4"), "--seed", "41", "--mix", *fresh, *worst],
-        [*playroom, "--clips", "2500", "--out", str(out / "cuts2"), "--seed", "42", "--mix", *fresh, *cuts],
-        [*playroom, "--clips", "2500", "--out", str(out / "views3"), "--seed", "43", "--mix", *fresh, *rest],
-        [*playroom, "--clips", "2000", "--out", str(out / "pushes4"), "--seed", "44", "--mix", *fresh, *pushed],
-        [*playroom, "--clips", "6000", "--out", str(out / "still3"), "--seed", "45", "--mix", *upright],
-        [*playroom, "--clips", "5000", "--out", str(out / "playroom2"), "--seed", "50"],
-        [*playroom, "--clips", "7000", "--out", str(out / "events5"), "--seed", "51", "--mix", *broad, *hard],
-        [*playroom, "--clips", "3500", "--out", str(out / "cuts3"), "--seed", "52", "--mix", *broad, *cuts],
-        [*playroom, "--clips", "5000", "--out", str(out / "views4"), "--seed", "53", "--mix", *broad, *rest],
-        [*playroom, "--clips", "3500", "--out", str(out / "pushes5"), "--seed", "54", "--mix", *broad, *pushed],
-        [*playroom, "--clips", "10000", "--out", str(out / "still4"), "--seed", "55", "--mix", *large],
-        [*playroom, "--clips", "30000", "--out", str(out / "still5"), "--seed", "60", "--mix", *large],
-        [*playroom, "--clips", "3500", "--out", str(out / "events6"), "--seed", "61", "--mix", *broad, *hard],
-        [*playroom, "--clips", "1500", "--out", str(out / "cuts4"), "--seed", "62", "--mix", *broad, *cuts],
-        [*playroom, "--clips", "1000", "--out", str(out / "pushes6"), "--seed", "64", "--mix", *broad, *pushed],
-        ["data", "pictures", "--workers", "2", "--clips", "2500", "--out", str(out / "pictures"), *filmed],
-    ]
+    return [*made, ["data", "pictures", "--workers", "2", "--clips", "2500", "--out", str(out / "pictures"), *filmed]]
 
 
 def autoencoder(out: Path) -> Commands:
@@ -144,80 +168,10 @@ def transformer(out: Path) -> Commands:
     return [["train", "transformer", *paths, *settings, *stages]]
 
 
-def further(out: Path) -> Commands:
-    """Pictures alone teach words fastest and let motion be forgotten; together with clips both grow."""
-    train = ["train", "transformer", "--tokens", "1792", "--parts", "2"]
-    data, still, events = (str(out / name) for name in ("playroom", "still", "events"))
-    words = ["--weights", str(out / "transformer" / "model"), "--out", str(out / "words"), "--data", data]
-    both = ["--weights", str(out / "words" / "model"), "--out", str(out / "further"), "--data", data, still, events]
-    return [
-        [*train, *words, "--minutes", "8", "--lr", "6e-4", "--stages", "1:frames=1"],
-        [*train, *both, "--minutes", "88", "--lr", "8e-4", "--stages", "0.42:tokens=80,1"],
-    ]
-
-
-def rarer(out: Path) -> Commands:
-    """What was seldom right is seen more often; pictures twice an epoch, a third of the tokens."""
-    train = ["train", "transformer", "--tokens", "1792", "--parts", "2", "--freeze", "text"]
-    folders = {name: str(out / name) for name in FOLDERS}
-    more = ["--weights", str(out / "further" / "model"), "--out", str(out / "more"), "--lr", "8e-4"]
-    rarer = ["--weights", str(out / "more" / "model"), "--out", str(out / "rarer"), "--lr", "7e-4"]
-    data = [folders[name] for name in ("playroom", "still", "events")]
-    twice = [*folders.values(), folders["still"], folders["still2"]]
-    return [
-        [*train, *more, "--data", *data, "--minutes", "59", "--stages", "0.9:tokens=80,1"],
-        [*train, *rarer, "--data", *twice, "--minutes", "58"],
-    ]
-
-
-def again(out: Path) -> Commands:
-    """Three times as many cameras, two and a half times as many pushes."""
-    train = ["train", "transformer", "--tokens", "1792", "--parts", "2", "--freeze", "text"]
-    data = [str(out / name) for name in (*FOLDERS, "views2", "pushes2", "still", "still2")]
-    begun = ["--weights", str(out / "rarer" / "model"), "--out", str(out / "again"), "--lr", "8e-4"]
-    return [[*train, *begun, "--data", *data, "--minutes", "93"]]
-
-
-def acted(out: Path) -> Commands:
-    """Twice in an epoch: what is seldom right, pushes and cuts."""
-    train = ["train", "transformer", "--tokens", "1792", "--parts", "2", "--freeze", "text", "--lr", "1e-3"]
-    names = (*FOLDERS, "views2", "pushes2", *("events3", "pushes3", "cuts", "still2"), *("events3", "pushes3", "cuts"))
-    begun = ["--weights", str(out / "again" / "model"), "--out", str(out / "acted"), "--minutes", "100"]
-    return [[*train, *begun, "--data", *(str(out / name) for name in names)]]
-
-
-def carried(out: Path) -> Commands:
-    """Fresh clips twice in an epoch, so that what is learned is not these."""
-    train = ["train", "transformer", "--tokens", "1792", "--parts", "2", "--freeze", "text", "--lr", "1e-3"]
-    seen = ("playroom", "portraits", "still", "still2", "events", "events3", "cuts", "views", "views2", "pushes2")
-    fresh = ("events4", "pushes4", "views3", "cuts2")
-    data = [str(out / name) for name in (*seen, "pushes3", *fresh, *fresh, "still3")]
-    begun = ["--weights", str(out / "acted" / "model"), "--out", str(out / "carried"), "--minutes", "92"]
-    return [[*train, *begun, "--data", *data]]
-
-
-def steered(out: Path) -> Commands:
-    """Fresh clips alone, pictures twice in an epoch; motion is learned in every pack."""
-    train = ["train", "transformer", "--tokens", "1792", "--parts", "2", "--freeze", "text", "--lr", "1e-3"]
-    names = ("playroom2", "still4", "views4", "events5", "cuts3", "pushes5", "still4")
-    begun = ["--weights", str(out / "carried" / "model"), "--out", str(out / "steered"), "--minutes", "95"]
-    return [[*train, *begun, "--data", *(str(out / name) for name in names)]]
-
-
-def weighed(out: Path) -> Commands:
-    """Clips of before and fresh ones; pictures are a third of the tokens again. What is fresh and rare comes twice."""
-    train = ["train", "transformer", "--tokens", "1792", "--parts", "2", "--freeze", "text"]
-    rate = ["--lr", "7e-4", "--lr-decay", "0.86"]  # weights this old get worse at a high rate that does not fall
-    seen = ("playroom2", "still4", "views4", "events5", "cuts3", "pushes5")
-    data = [str(out / name) for name in (*seen, "still5", "events6", "cuts4", "pushes6", "still5", "events6")]
-    begun = ["--weights", str(out / "steered" / "model"), "--out", str(out / "weighed"), "--minutes", "86"]
-    return [[*train, *rate, *begun, "--data", *data]]
-
-
 def mend(out: Path) -> Commands:
     """Faults of dreams are mended where pixels are made; in the end half of the crops are pictures."""
     train, pictures = ["train", "autoencoder", "--lr", "1e-3"], str(out / "pictures")
-    dreams = ["--mend", str(out / "weighed" / "model"), "--data", str(out / "playroom"), pictures]
+    dreams = ["--mend", str(out / "freshened" / "model"), "--data", str(out / "playroom"), pictures]
     more = ["--mend", str(out / "mending" / "model"), "--data", str(out / "events"), pictures]
     return [
         [*train, *dreams, "--out", str(out / "mending"), "--minutes", "30"],

@@ -249,7 +249,7 @@ def restyle(
     clip: Clip,
     prompt: str,
     *,
-    strength: float = 0.8,
+    strength: float = 0.9,
     size: tuple[int, int] | None = None,
     fit: Fit | None = None,
 ) -> Canvas:

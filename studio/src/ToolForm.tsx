@@ -62,7 +62,7 @@ export function ToolForm(props: {
   const [place, setPlace] = useState(4);
   const [curve, setCurve] = useState(0);
   const [strength, setStrength] = useState(0.6);
-  const [restyled, setRestyled] = useState(0.8);
+  const [restyled, setRestyled] = useState(0.9);
   const { busy, error, attempt } = useAttempt();
   useEffect(() => {
     if (props.second) setSecond(props.second);

@@ -77,7 +77,7 @@ def add(commands: Any) -> None:
     outpaint.set_defaults(run=_outpaint)
 
     restyle = _given(commands, "restyle", "the same video by another prompt", 'restyle a.mp4 "on snow" -o b.mp4')
-    restyle.add_argument("--strength", type=float, default=0.8, metavar="X", help="0 subtle to 1 full; default 0.8")
+    restyle.add_argument("--strength", type=float, default=0.9, metavar="X", help="0 subtle to 1 full; default 0.9")
     restyle.set_defaults(run=_restyle)
 
     refine = _given(commands, "refine", "a draft made larger", "refine a.mp4 --size 128x128 -o b.mp4")

@@ -110,7 +110,7 @@ class CreateBody(Body):
 
 class RemixBody(Body):
     prompt: Prompt
-    strength: Share = 0.8
+    strength: Share = 0.9
 
 
 class EditBody(RemixBody):

@@ -29,6 +29,15 @@ def test_attention_by_spans_equals_one_masked_softmax(dtype):
         assert (mine.grad - true.grad).abs().max() <= tolerance * true.grad.abs().max()
 
 
+def test_how_queries_and_keys_lie_in_memory_changes_nothing():
+    plain = inputs(torch.bfloat16)
+    turned = [x.detach().transpose(0, 1).contiguous().transpose(0, 1).requires_grad_() for x in plain]
+    ours, other = (span_attention(*some, Q_LENGTHS, K_LENGTHS) for some in (plain, turned))
+    assert torch.equal(ours, other)
+    (ours.sum() + other.sum()).backward()
+    assert all(torch.equal(one.grad, two.grad) for one, two in zip(plain, turned, strict=True))
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_change_in_one_span_changes_no_other(dtype):
     q, k, v = (x.detach() for x in inputs(dtype))

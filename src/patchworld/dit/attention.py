@@ -62,7 +62,7 @@ class _MatmulAttention(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, q_lengths: tuple, k_lengths: tuple) -> Tensor:
-        q = q * q.shape[-1] ** -0.5  # one pass over the queries is cheaper than one over the scores
+        q = q.contiguous() * q.shape[-1] ** -0.5  # one pass over the queries is cheaper than one over the scores
         out, learns = torch.empty_like(q), any(ctx.needs_input_grad)
         kept = []
         for group in _groups(q_lengths, k_lengths, q.shape[1], padded=learns):
@@ -77,7 +77,7 @@ class _MatmulAttention(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple:
         q, k, v, *kept = ctx.saved_tensors
         grad = grads[0].contiguous()
-        dq, dk, dv = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
+        dq, dk, dv = (torch.empty(x.shape, dtype=x.dtype) for x in (q, k, v))  # rows of (token, head), whatever x was
         for group, weights in zip(_groups(*ctx.lengths, q.shape[1], padded=True), kept, strict=True):
             weights = group.weights(q, k) if weights is None else weights
             g = group.split(grad)

@@ -71,7 +71,7 @@ export function Workbench(props: {
         ) : (
           props.preview && <Strip url={props.preview} size={video.size} />
         )}
-        {url && painting && <Drawing key={video.id} size={video.size} brush={brush} canvas={canvas} />}
+        {painting && <Drawing key={video.id} size={video.size} brush={brush} canvas={canvas} />}
         {!isFinished(video) && <Bar percent={video.progress} />}
       </div>
       {progress && <p className="soft">{progress}</p>}

@@ -294,6 +294,23 @@ def test_paint_with_the_pointer_and_with_the_keys(home, two, visit):
     assert 16 < mask[..., 0].sum() < 120
 
 
+def test_paint_before_the_video_is_here(home, two, visit):
+    page = visit(home)
+    held = []
+    page.route("**/content?variant=video", lambda route: held.append(route))  # a method of a list cannot be one
+    bench = use(page, two[0], "Paint")
+    bench.get_by_role("button", name="Clear").click()
+    bench.get_by_role("button", name="Paint", exact=True).click()
+    expect(bench.get_by_role("alert")).to_have_text("Paint something first.")
+    box = bench.locator("canvas").bounding_box()
+    page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"])
+    assert held
+    for route in held:
+        route.continue_()
+    expect(bench.locator("video")).to_be_visible()
+    assert make(bench, "Paint", home).request["verb"] == "inpaint"
+
+
 def test_widen_and_restyle(home, two, visit):
     page = visit(home)
     bench = use(page, two[0], "Widen")

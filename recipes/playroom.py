@@ -10,6 +10,8 @@
     carried         92 minutes on two cores, with 12,000 fresh clips: cameras, what is seldom right, cuts, pushes
     steered         95 minutes on two cores, with 34,000 fresh clips and pictures: pushes that are held, cameras, cuts
     weighed         86 minutes on two cores, with 36,000 fresh clips and pictures; errors count as pixels
+    fresh           69 minutes on two cores, with 66,000 fresh clips and pictures
+    judged          75 minutes on two cores, of dreams that the referee of the scorecard judges
     mend            43 minutes of the decoder, on what the transformer dreams, beside other programs
 
 Measured on one core each, of about 205 GFLOP/s in bfloat16 matrix products; what came of it is in docs/model.md. Two
@@ -46,6 +48,7 @@ KINDS: dict[str, dict[str, dict[str, int]]] = {
     "rare": {"event": {"is pushed": 2, WALLS: 1, "hits": 1, PIES: 1, CANDLES: 1, TOWERS: 1}},
     "seldom right": {"event": {WALLS: 2, PIES: 2, CANDLES: 1, FALLS: 2, "hits": 1, RAMPS: 1, TOWERS: 1}},
     "worst": {"event": {WALLS: 3, CANDLES: 3, PIES: 2, FALLS: 2, "hits": 2, RAMPS: 1, TOWERS: 1}},
+    "simple": {"event": {"rests": 1, "hits": 1, **ROLLS}},
     "hard": {"event": {WALLS: 3, CANDLES: 2, PIES: 3, FALLS: 3, "hits": 2, RAMPS: 1, TOWERS: 1}},
 }
 # Sizes and lengths, with their shares.
@@ -85,6 +88,13 @@ CLIPS = {
     "events6": (3500, 61, "hard", BROAD),
     "cuts4": (1500, 62, "cuts", BROAD),
     "pushes6": (1000, 64, "pushes", BROAD),
+    "events7": (12000, 71, "hard", BROAD),
+    "cuts5": (6000, 72, "cuts", BROAD),
+    "playroom3": (6000, 73, "all", BROAD),
+    "pushes7": (3000, 74, "pushes", BROAD),
+    "still6": (30000, 76, "all", PICTURES),
+    "views5": (3000, 77, "cameras", BROAD),
+    "rests": (6000, 78, "simple", BROAD),
 }
 # Folders that trainings learn from. One that comes twice is learned from twice an epoch.
 FIRST = "playroom still events pushes views portraits still2"
@@ -93,15 +103,18 @@ OLD = "playroom portraits still still2 events events3 cuts views views2 pushes2 
 EIGHTH = f"{OLD} events4 pushes4 views3 cuts2 events4 pushes4 views3 cuts2 still3"
 NINTH = "playroom2 still4 views4 events5 cuts3 pushes5"
 TENTH = f"{NINTH} still5 events6 cuts4 pushes6"
+NEW = "events7 cuts5 playroom3 pushes7 views5 rests still6"
+ELEVENTH = f"playroom still views events cuts pushes still5 events6 cuts4 pushes6 {NEW} {NEW} still6 still5"
+JUDGED = f"{NEW} events6 cuts4 pushes6 still5"
 
 
 def steps(out: Path, photographs: str | None = None) -> dict[str, Commands]:
     """The commands of each step, without the word patchworld; nothing is run. `patchworld doctor` reads them too."""
 
-    def learn(name: str, begun: str, data: str, minutes: int, rate: str, *options: str) -> list[str]:
+    def learn(name: str, begun: str, data: str, minutes: int, rate: str, *options: str, packs: int = 2) -> list[str]:
         train = ["train", "transformer", "--weights", str(out / begun / "model"), "--out", str(out / name)]
-        packs = ["--tokens", "1792", "--parts", "2", "--minutes", str(minutes), "--lr", rate]
-        return [*train, *packs, *options, "--data", *(str(out / folder) for folder in data.split())]
+        step = ["--tokens", "1792", "--parts", str(packs), "--minutes", str(minutes), "--lr", rate]
+        return [*train, *step, *options, "--data", *(str(out / folder) for folder in data.split())]
 
     text = "--freeze", "text"
     return {
@@ -125,6 +138,9 @@ def steps(out: Path, photographs: str | None = None) -> dict[str, Commands]:
         "steered": [learn("steered", "carried", f"{NINTH} still4", 95, "1e-3", *text)],
         # Weights this old get worse at a high rate that does not fall.
         "weighed": [learn("weighed", "steered", f"{TENTH} still5 events6", 86, "7e-4", *text, "--lr-decay", "0.86")],
+        "fresh": [learn("fresh", "weighed", ELEVENTH, 69, "8e-4", *text, "--lr-decay", "1")],
+        # What a loss of pixels hardly hears.
+        "judged": [learn("judged", "fresh", JUDGED, 75, "3e-4", *text, "--judged", packs=4)],
         "mend": mend(out),
     }
 
@@ -159,7 +175,7 @@ def transformer(out: Path) -> Commands:
 def mend(out: Path) -> Commands:
     """Faults of dreams are mended where pixels are made; in the end half of the crops are pictures."""
     train, pictures = ["train", "autoencoder", "--lr", "1e-3"], str(out / "pictures")
-    dreams = ["--mend", str(out / "weighed" / "model"), "--data", str(out / "playroom"), pictures]
+    dreams = ["--mend", str(out / "judged" / "model"), "--data", str(out / "playroom"), pictures]
     more = ["--mend", str(out / "mending" / "model"), "--data", str(out / "events"), pictures]
     return [
         [*train, *dreams, "--out", str(out / "mending"), "--minutes", "30"],

@@ -131,6 +131,16 @@ def test_weights_are_gone_on_from_and_judged_before_and_after(run, model, videos
     assert len(list(Path("runs/tensorboard").iterdir())) == 1
 
 
+def test_dreams_are_judged_by_the_referee(run, refused, model, videos):
+    words = ("train", "transformer", "--data", videos, "--out", "runs", "--steps", 1, "--tokens", 16, "--judged")
+    assert "--judged goes on from whole --weights, with 2 --parts a step or more" in refused(*words)
+    assert "--judged goes on from" in refused(*words, "--weights", model, "--parts", 1)
+    status, _, err = run(*words, "--weights", model, "--parts", 2)
+    assert status == 0
+    mark = float(re.search(r"step 1: held_out_loss [\d.]+, mark ([\d.]+)", err)[1])
+    assert 0 <= mark <= 1
+
+
 @pytest.mark.parametrize("option", ["--autoencoder", "--preset", "--text-encoder", "--process", "--base-tokens"])
 def test_what_the_weights_decide_cannot_be_asked_for(refused, model, videos, option):
     value = {"--process": "flow", "--base-tokens": "80"}.get(option, "tiny")

@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 
@@ -98,3 +99,13 @@ def test_no_scene_depends_on_the_one_before() -> None:
     simulate.cache_clear()
     simulate(sample_scene(5, 1, frames=17, size=(64, 64), event="hits"))
     assert np.array_equal(simulate(scene).qpos, first.qpos)
+
+
+def test_threads_that_simulate_side_by_side_share_one_world() -> None:
+    scenes = [sample_scene(6, index, event="hits", frames=17, size=(64, 64)) for index in range(6)]
+    simulate.cache_clear()
+    with ThreadPoolExecutor(3) as pool:
+        together = list(pool.map(simulate, scenes))
+    simulate.cache_clear()
+    for scene, one in zip(scenes, together, strict=True):
+        np.testing.assert_array_equal(one.position, simulate(scene).position)

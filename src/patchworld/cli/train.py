@@ -121,6 +121,12 @@ def add_transformer(parser: argparse.ArgumentParser) -> None:
         help="parts whose weights stay as they are, such as text or denoiser.blocks.0",
     )
     parser.add_argument(
+        "--judged",
+        action="store_true",
+        help="for models of the playroom: all packs of a step but the first are dreams of its prompts, of which those "
+        "are learned that the referee of the scorecard finds better than others",
+    )
+    parser.add_argument(
         "--autoencoder", type=Path, metavar="DIR", help="folder of a trained one; default: patchworld's own"
     )
     parser.add_argument(
@@ -249,6 +255,8 @@ def transformer_config(options: argparse.Namespace) -> Any:
     if options.tokens < 1:
         raise InputError(f"tokens={options.tokens} is too few: give 1 or more; a pack holds at least one clip")
     _parts(options, 1)
+    if options.judged and (options.weights is None or options.lora is not None or options.parts == 1):
+        raise InputError("--judged goes on from whole --weights, with 2 --parts a step or more, of which one is true")
     if options.weights is None and options.lora is None:
         if options.preset is not None and options.preset not in PRESETS:
             raise InputError(f"unknown preset '{options.preset}': known are {', '.join(PRESETS)}")
@@ -271,9 +279,10 @@ def transformer_task(options: argparse.Namespace, samples: list, out: Path, rank
     from patchworld.data import action_names, encode_dataset
     from patchworld.dit import PRESETS
     from patchworld.model import DEFAULT, PROCESSES, load_autoencoder
+    from patchworld.scorecard import lesson
     from patchworld.shapes import Grid
     from patchworld.text import HuggingFaceTextEncoder
-    from patchworld.train import LoraTask, TransformerTask, freeze, load_to_learn, new_model
+    from patchworld.train import JudgedTask, LoraTask, TransformerTask, freeze, load_to_learn, new_model
     from patchworld.train.transformer import PACKS_PER_STEP
 
     settings = {name: getattr(options, name) for name in ("shift", "base_tokens")}
@@ -303,7 +312,10 @@ def transformer_task(options: argparse.Namespace, samples: list, out: Path, rank
             words = HuggingFaceTextEncoder(options.text_encoder, device=ranks.device) if options.text_encoder else None
             sizes = PRESETS[options.preset or "small"]
             model = new_model(encoded, autoencoder, process, sizes, {}, names, options.seed, words)
-        task = TransformerTask(encoded, model, options.seed, options.tokens, packs)
+        if options.judged:
+            task = JudgedTask(encoded, model, options.seed, options.tokens, packs, judge=lesson)
+        else:
+            task = TransformerTask(encoded, model, options.seed, options.tokens, packs)
     _check_recompute(options, len(task.denoiser.blocks))
     task.denoiser.recompute = options.recompute
     freeze(task.module, options.freeze)

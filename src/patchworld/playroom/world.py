@@ -7,6 +7,7 @@ flame are changes of state, caused by a mouth and a puff of air that move along 
 import os
 from dataclasses import dataclass
 from functools import lru_cache
+from threading import Lock
 from types import ModuleType
 from typing import Any
 
@@ -92,6 +93,14 @@ class Trajectory:
 @lru_cache(maxsize=4)
 def simulate(scene: Scene) -> Trajectory:
     """Run the physics of `scene`. The last few results are kept: sampling verifies a scene, playing it draws it."""
+    with _alone:
+        return _simulate(scene)
+
+
+_alone = Lock()  # threads share the one world of their process
+
+
+def _simulate(scene: Scene) -> Trajectory:
     w = world()
     model, data, mujoco = w.model, w.data, w.mujoco
     fill(w, scene)

@@ -2,10 +2,12 @@
 
 prompts.py draws what is asked for, worlds.py makes clips of it. sight.py, shapes.py, reading.py and stage.py are the
 eyes of the referee, who sees pixels only; things.py, motion.py, props.py and views.py judge; questions.py lists what is
-asked. examination.py runs it all, tally.py counts, report.py writes it down.
+asked. examination.py runs it all, tally.py counts, report.py writes it down. lessons.py is for models that learn
+from the referee.
 """
 
 from patchworld.scorecard.examination import cores, examine
+from patchworld.scorecard.lessons import lesson
 from patchworld.scorecard.prompts import QUICK, SUITES, Prompt, Suite
 from patchworld.scorecard.questions import QUESTIONS, Question
 from patchworld.scorecard.reading import Reading, read
@@ -24,6 +26,7 @@ __all__ = [
     "dreamed_by",
     "dreaming",
     "examine",
+    "lesson",
     "read",
     "rendered",
 ]

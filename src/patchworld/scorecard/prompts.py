@@ -61,15 +61,18 @@ class Suite:
     cameras: tuple[str | None, ...] = (None,)
     keep: Callable[[Scene, int], bool] = _any
 
-    def prompt(self, number: int) -> Prompt:
-        """The prompt of this number: always the same, whichever others are drawn."""
+    def prompt(self, number: int, first_seed: int = SEED, unseen: float = UNSEEN) -> Prompt:
+        """The prompt of this number: always the same, whichever others are drawn.
+
+        `first_seed` belongs to one use of prompts; `unseen` is their share with combinations never trained on.
+        """
         size, frames = FORMATS[number % len(FORMATS)]
         event, camera = (names[number % len(names)] for names in (self.events, self.cameras))
-        seed = SEED + int.from_bytes(self.name.encode())
+        seed = first_seed + int.from_bytes(self.name.encode())
         rng = np.random.default_rng((seed, number))  # by chance, so that no split goes with another
         language = str(rng.choice(("en", "zh")))
-        unseen, which = rng.random() < UNSEEN and event in HELD_OUT_EVENTS, rng.random()
-        split = "held_out" if unseen else "train"
+        held_out, which = rng.random() < unseen and event in HELD_OUT_EVENTS, rng.random()
+        split = "held_out" if held_out else "train"
         for index in range(number * MAX_DRAWS, (number + 1) * MAX_DRAWS):
             scene = sample_scene(seed, index, split=split, frames=frames, size=size, event=event, camera=camera)
             if self.keep(scene, number):

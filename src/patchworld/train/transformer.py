@@ -185,17 +185,21 @@ class TransformerTask:
     def mean_loss(self, batch: Batch) -> tuple[Tensor, Tensor, int, tuple[int, ...]]:
         """Mean loss over the dreamed tokens, that of motion, their number, and the tokens of each caption."""
         batch = batch.to(self.denoiser.final.weight.device)
-        noisy = self.process.corrupt(batch.clean.tokens, batch.noise, batch.level)
-        text = self.text_encoder(batch.captions)
-        noisy_pack = batch.clean.with_tokens(noisy)
-        prediction, said = predict_motion(self, noisy_pack, batch.level, text, batch.actions)
-        weight = self.weight.to(noisy.device)
-        each = self.process.loss(prediction, batch.clean.tokens, batch.noise, noisy, batch.level, weight)
+        each, said, text_lengths = self.token_losses(batch)
         dreamed = batch.cap == 1
         moved = said.new_zeros(())
         if said.shape[1]:
             moved = motion_loss(batch.clean.tokens, said, batch.clean, self.autoencoder, self.patch)
-        return each[dreamed].mean(), moved, int(dreamed.sum()), text.lengths
+        return each[dreamed].mean(), moved, int(dreamed.sum()), text_lengths
+
+    def token_losses(self, batch: Batch) -> tuple[Tensor, Tensor, tuple[int, ...]]:
+        """The loss of each token, (n,), what is said of its motion, and the tokens of each caption."""
+        noisy = self.process.corrupt(batch.clean.tokens, batch.noise, batch.level)
+        text = self.text_encoder(batch.captions)
+        prediction, said = predict_motion(self, batch.clean.with_tokens(noisy), batch.level, text, batch.actions)
+        weight = self.weight.to(noisy.device)
+        each = self.process.loss(prediction, batch.clean.tokens, batch.noise, noisy, batch.level, weight)
+        return each, said, text.lengths
 
     def evaluate(self, folder: Path, step: int) -> dict[str, float]:
         """The loss on held-out clips, always with the same noise, and a contact sheet of fixed prompts."""

@@ -1,6 +1,8 @@
 import re
 import signal
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tiny_commands import no_file_above, quick
@@ -129,6 +131,13 @@ def test_weights_are_gone_on_from_and_judged_before_and_after(run, model, videos
     assert run("train", "report", "runs", "--tensorboard")[:2] == (0, "runs/report.html: open it in a browser\n")
     assert Path("runs/report.html").stat().st_size > 5000
     assert len(list(Path("runs/tensorboard").iterdir())) == 1
+
+
+def test_ranks_that_share_weights_cannot_judge(refused, model, videos, monkeypatch):
+    two = nullcontext(SimpleNamespace(size=2, rank=0))
+    monkeypatch.setattr("patchworld.train.parallel.join_ranks", lambda *_: two)
+    words = ("train", "transformer", "--data", videos, "--out", "runs", "--steps", 1, "--judged", "--weights", model)
+    assert "--judged on several ranks needs all weights on each: add --shard 1" in refused(*words)
 
 
 def test_dreams_are_judged_by_the_referee(run, refused, model, videos):

@@ -283,8 +283,12 @@ def transformer_task(options: argparse.Namespace, samples: list, out: Path, rank
     from patchworld.shapes import Grid
     from patchworld.text import HuggingFaceTextEncoder
     from patchworld.train import JudgedTask, LoraTask, TransformerTask, freeze, load_to_learn, new_model
+    from patchworld.train.parallel import tell_once
     from patchworld.train.transformer import PACKS_PER_STEP
 
+    if options.judged and ranks.size > 1 and (options.shard, options.sequence) != (1, 1):
+        # Weights that are shared are gathered for all ranks at once, and ranks dream at different times.
+        raise tell_once(InputError("--judged on several ranks needs all weights on each: add --shard 1"))
     settings = {name: getattr(options, name) for name in ("shift", "base_tokens")}
     settings = {name: value for name, value in settings.items() if value is not None}
     if options.process != "ddpm":

@@ -174,6 +174,9 @@ def _of_recipe(options: argparse.Namespace) -> str:
                     if step.weights not in models:
                         raise InputError(f"{step.weights} is not there, and no step of {options.recipe} makes it")
                     step.weights, step.preset = models[step.weights]
+                    if step.judged and not step.weights:
+                        step.judged = False
+                        lines.append("without the dreams that are judged, whose model is not there")
                 if step.autoencoder and not step.autoencoder.is_dir():
                     step.autoencoder = None  # all have the same sizes
                 models[step.out / "model"] = step.weights, step.preset

@@ -35,6 +35,7 @@ GROUP = 8  # dreams of one prompt, which are compared
 LOOKS = 2  # noise levels at which each dream is learned from
 CLEAR = 1.5  # standard deviations of a group's marks from their mean that count in full
 LEAST = 0.12  # a standard deviation below it counts as this one: what is nearly alike is no lesson
+ALIKE = 1e-4  # advantages below it are rounding
 
 
 class JudgedTask(TransformerTask):
@@ -56,16 +57,19 @@ class JudgedTask(TransformerTask):
         canvases, judges = self._asked(draw)
         dreams = Dreams(model, canvases)
         clean = dreams.dream(draw)
-        marks = torch.tensor(
-            [judge(clip) for judge, clip in zip(judges, dreams.clips(clean), strict=True)], dtype=torch.float32
-        )
+        clips = dreams.clips(clean)
+        marks = torch.tensor([judge(clip) for judge, clip in zip(judges, clips, strict=True)], dtype=torch.float32)
         with self.lock:
             self.marks += marks.tolist()
-        batch = self._batch(dreams, clean, draw).filled()
-        each, _, text_lengths = self.token_losses(batch.to(self.denoiser.final.weight.device))
-        counts = torch.tensor([shape.volume for shape in dreams.shapes])
-        weight = advantages(marks).repeat_interleave(counts).repeat(LOOKS).to(each.device)
-        lengths = batch.clean.lengths[: LOOKS * len(canvases)]
+        weights = advantages(marks)
+        # Nothing is learned from a group of which all are as good; of one, where all groups are such.
+        learned = weights.abs().unflatten(0, (-1, GROUP)).amax(1).gt(ALIKE).repeat_interleave(GROUP).nonzero()[:, 0]
+        numbers = learned.tolist() or list(range(GROUP))
+        tokens = clean.split([shape.volume for shape in dreams.shapes])
+        batch = self._batch([canvases[number] for number in numbers], [tokens[number] for number in numbers], draw)
+        each, _, text_lengths = self.token_losses(batch.filled().to(self.denoiser.final.weight.device))
+        lengths = batch.clean.lengths
+        weight = weights[numbers].repeat(LOOKS).repeat_interleave(torch.tensor(lengths)).to(each.device)
         flops = self._flops(lengths, text_lengths[: len(lengths)])
         return Loss((each[: len(weight)] * weight).mean(), len(weight), flops)
 
@@ -96,19 +100,17 @@ class JudgedTask(TransformerTask):
             canvases += [canvas] * GROUP
             judges += [judge] * GROUP
 
-    def _batch(self, dreams: "Dreams", clean: Tensor, draw: torch.Generator) -> Batch:
-        """Each dream LOOKS times, at levels and with noise of its own."""
-        noises, levels = [], []
-        for shape in dreams.shapes * LOOKS:
-            noises.append(dreams.noise(shape, draw))
-            levels.append(self.process.sample_levels(1, draw, shape.volume).expand(shape.volume))
+    def _batch(self, canvases: list[Canvas], tokens: list[Tensor], draw: torch.Generator) -> Batch:
+        """The clean `tokens` of each dream LOOKS times, at levels and with noise of its own."""
+        dreams = Dreams(self.model(), canvases * LOOKS)
+        levels = [self.process.sample_levels(1, draw, shape.volume).expand(shape.volume) for shape in dreams.shapes]
         return Batch(
-            Pack(clean.repeat(LOOKS, 1), dreams.places.repeat(LOOKS, 1), dreams.shapes * LOOKS),
-            torch.cat(noises),
-            torch.ones(LOOKS * len(clean)),
+            Pack(torch.cat(tokens * LOOKS), dreams.places, dreams.shapes),
+            torch.cat([dreams.noise(shape, draw) for shape in dreams.shapes]),
+            torch.ones(len(dreams.places)),
             torch.cat(levels),
-            [canvas.prompt for canvas in dreams.canvases] * LOOKS,
-            dreams.actions.repeat(LOOKS, 1) if self.actions else None,
+            [canvas.prompt for canvas in dreams.canvases],
+            dreams.actions if self.actions else None,
         )
 
 

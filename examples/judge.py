@@ -1,7 +1,7 @@
 """Teach the shipped model a taste of your own: python examples/judge.py [STEPS]
 
-The judge is a function of a clip. This one likes balls to lie on the right. 2 steps show that it runs; 60 take ten
-minutes on two cores.
+The judge is a function of a clip. This one likes balls to lie on the right. 2 steps show that it runs; 60 took four
+minutes on two cores and moved the balls of eight pictures from 0.54 to 0.58 of the width.
 """
 
 import sys

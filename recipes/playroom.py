@@ -45,10 +45,10 @@ KINDS: dict[str, dict[str, dict[str, int]]] = {
     "cuts": {"cut": {"from the left": 1, "from the right": 1, "from above": 1, "from close up": 1}},
     "cameras": {"event": {"rests": 1, **ROLLS}, "camera": MOVING},
     "cameras at rest": {"event": {"rests": 1}, "camera": MOVING},
+    "simple": {"event": {"rests": 1, "hits": 1, **ROLLS}},
     "rare": {"event": {"is pushed": 2, WALLS: 1, "hits": 1, PIES: 1, CANDLES: 1, TOWERS: 1}},
     "seldom right": {"event": {WALLS: 2, PIES: 2, CANDLES: 1, FALLS: 2, "hits": 1, RAMPS: 1, TOWERS: 1}},
     "worst": {"event": {WALLS: 3, CANDLES: 3, PIES: 2, FALLS: 2, "hits": 2, RAMPS: 1, TOWERS: 1}},
-    "simple": {"event": {"rests": 1, "hits": 1, **ROLLS}},
     "hard": {"event": {WALLS: 3, CANDLES: 2, PIES: 3, FALLS: 3, "hits": 2, RAMPS: 1, TOWERS: 1}},
 }
 # Sizes and lengths, with their shares.
@@ -104,7 +104,7 @@ EIGHTH = f"{OLD} events4 pushes4 views3 cuts2 events4 pushes4 views3 cuts2 still
 NINTH = "playroom2 still4 views4 events5 cuts3 pushes5"
 TENTH = f"{NINTH} still5 events6 cuts4 pushes6"
 NEW = "events7 cuts5 playroom3 pushes7 views5 rests still6"
-ELEVENTH = f"playroom still views events cuts pushes still5 events6 cuts4 pushes6 {NEW} {NEW} still6 still5"
+ELEVENTH = f"{TENTH} {NEW} {NEW} still6 still5"
 JUDGED = f"{NEW} events6 cuts4 pushes6 still5"
 
 
@@ -146,7 +146,7 @@ def steps(out: Path, photographs: str | None = None) -> dict[str, Commands]:
 
 
 def render(out: Path, photographs: str | None) -> Commands:
-    """About an hour."""
+    """About an hour and a half."""
     made = []
     for folder, (clips, seed, kind, sizes) in CLIPS.items():
         command = ["data", "playroom", "--workers", "2", "--clips", str(clips), "--out", str(out / folder)]
